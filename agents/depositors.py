@@ -1,0 +1,148 @@
+"""Vault depositors, who may run, and the vault that they fund.
+
+Depositors look at the vault from time to time, more often when it loses. One who has lost more than it can
+bear redeems and withdraws; the calm ones stay. The vault quotes as dYdX's MegaVault does, wide and skewed
+against its inventory, and sells what it has taken over in slices.
+
+References
+----------
+.. [1] dYdX v4-chain, x/vault/types/params.go and x/vault/keeper/orders.go.
+"""
+
+import mesa
+import numpy as np
+
+from agents.role import (
+    VAULT_DEPOSIT,
+    VAULT_REDEEM,
+    WITHDRAW,
+    Actions,
+    Endowment,
+    Role,
+    Stream,
+    View,
+    merge_transfers,
+    transfers,
+)
+from agents.settings import Settings, parameter
+from protocol.arithmetic import MICRO
+from protocol.book import VAULT, Floats, Ints
+from protocol.orders import POST_ONLY, Orders, join, orders
+
+
+class DepositorSettings(Settings):
+    """Settings of vault depositors; rates are for one account."""
+
+    accounts: int = parameter(200, "1", ge=0, le=1_000_000)
+    size_sigma: float = parameter(1.5, "1", ge=0, le=4, description="standard deviation of log deposit")
+    attention: float = parameter(1.0, "1/day", ge=0, description="looks at the vault in calm times")
+    alarm: float = parameter(50.0, "1", ge=0, description="growth of attention per unit of loss")
+    tolerance: float = parameter(0.05, "1", gt=0, lt=1, description="median loss that makes one leave")
+    tolerance_sigma: float = parameter(0.8, "1", ge=0, description="standard deviation of log tolerance")
+    inflow: float = parameter(0.1, "1/day", ge=0, description="idle depositors coming back to a winning vault")
+
+
+class Depositors(Role):
+    """All depositors as one Mesa agent."""
+
+    name = "depositors"
+
+    def __init__(
+        self, model: mesa.Model, accounts: Ints, stream: Stream, settings: DepositorSettings
+    ) -> None:
+        super().__init__(model, accounts, stream)
+        self.settings = settings
+        traits = stream(self.name, "traits").standard_normal((2, len(accounts)))
+        self.weight = np.exp(settings.size_sigma * traits[0])
+        self.tolerance = settings.tolerance * np.exp(settings.tolerance_sigma * traits[1])
+
+    def endow(self, deposits: float, price: Ints) -> Endowment:
+        """Cash for the vault [micro-USD in all], which the model moves into it at the start."""
+        cash = (deposits * self.weight / max(self.weight.sum(), 1e-9)).astype(np.int64)
+        return Endowment(cash, np.zeros(len(cash)), np.zeros((len(price), len(cash)), np.int64))
+
+    def act(self, view: View) -> Actions:
+        """Redemptions of those who looked and had lost too much; what was redeemed leaves the venue."""
+        worth, shares = view.risk[0, VAULT], view.book.shares.sum()
+        price = worth / shares if shares else 1.0
+        loss = max(1 - price, 0.0)
+        rate = self.settings.attention * (1 + self.settings.alarm * loss) / 86_400
+        looking = self.awake(view, rate)
+        held = view.book.shares[self.accounts]
+        leaving = looking[self.tolerance[looking] < loss]
+        redeem = transfers(self.accounts[leaving], held[leaving], VAULT_REDEEM)
+        idle = np.flatnonzero((held == 0) & (view.book.cash[self.accounts] > 0))
+        home = transfers(self.accounts[idle], view.book.cash[self.accounts[idle]], WITHDRAW)
+        return Actions(transfers=merge_transfers(redeem, home, self._come_back(view, price)))
+
+    def _come_back(self, view: View, price: float):
+        """Deposits of idle depositors while the vault stands above what they paid."""
+        looking = self.awake(view, self.settings.inflow / 86_400, "return")
+        cash = view.book.cash[self.accounts[looking]] * (price > 1.0)
+        return transfers(self.accounts[looking], cash, VAULT_DEPOSIT)
+
+
+class Vault(Role):
+    """The backstop vault as a trader: its quotes, and the unwinding of what it took over."""
+
+    name = "vault"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        accounts: Ints,
+        stream: Stream,
+        spread: float,
+        layers: int,
+        order_share: float,
+        skew: float,
+    ) -> None:
+        super().__init__(model, accounts, stream)
+        self.spread, self.layers, self.order_share, self.skew = spread, layers, order_share, skew
+
+    def act(self, view: View) -> Actions:
+        """Quote, and sell down what is more than the quotes would carry."""
+        equity = float(view.risk[0, VAULT])
+        if equity <= 0:
+            return Actions(leaving=self.accounts, orders=self._unwind(view, 0.0))
+        return Actions(
+            leaving=self.accounts, orders=join([self._quotes(view, equity), self._unwind(view, equity)])
+        )
+
+    def _quotes(self, view: View, equity: float) -> Orders:
+        """MegaVault's ladder: each layer a spread further out, bent by the leverage held."""
+        price = view.book.oracle.astype(float)
+        if equity < 1000 * MICRO:
+            return join([])
+        leverage = view.book.size[:, VAULT] * price / equity
+        lots = (self.order_share * equity / price).astype(np.int64)
+        ladder = []
+        for layer in range(self.layers):
+            for side in (1, -1):
+                limit = price * (1 + self._offset(side, side * leverage + layer * self.order_share, layer))
+                ladder.append(
+                    orders(
+                        np.full(len(price), VAULT),
+                        np.arange(len(price)),
+                        side * lots,
+                        np.rint(limit).astype(np.int64),
+                        kind=POST_ONLY,
+                        expiry=view.block,
+                    )
+                )
+        return join(ladder)
+
+    def _offset(self, side: int, leverage: Floats, layer: int) -> Floats:
+        """Distance of a layer from the oracle price, (m,) [1]; `leverage` > 0 where the side adds to it."""
+        adding = np.maximum(leverage, 0)
+        shift = np.where(leverage > 0, (self.skew * adding + 1) ** 2 - 1, self.skew * leverage)
+        return -side * self.spread * (layer + 1) * np.maximum(1 + shift, 0.05)
+
+    def _unwind(self, view: View, equity: float) -> Orders:
+        """Reduce-only slices of positions worth more than a tenth of equity, at up to 1 % from the mark."""
+        held, price = view.book.size[:, VAULT], view.book.mark
+        excess = np.maximum(np.abs(held) - 0.1 * max(equity, 0.0) / price, 0)
+        share = 1 - 0.9 ** (view.seconds / 60)
+        size = -np.sign(held) * np.ceil(share * excess).astype(np.int64)
+        limit = (price * (1 + 0.01 * np.sign(size))).astype(np.int64)
+        return orders(np.full(len(held), VAULT), np.arange(len(held)), size, limit, reduce_only=True)

@@ -1,0 +1,123 @@
+"""Liquidators: deep bids and offers that wait for forced orders, and an exit for what they catch.
+
+Each rests one order on either side of every market, at a distance that pays for the volatility of the time
+the position will be held, for fees and for gas. A liquidator must win blockspace to move its orders; what it
+could not renew expires. Positions are unloaded outside and closed on the venue in slices.
+"""
+
+import mesa
+import numpy as np
+
+from agents.role import Actions, Endowment, Role, Stream, View, hedge_toward
+from agents.settings import Duration, Settings, parameter
+from protocol.book import Floats, Ints, Mask
+from protocol.orders import POST_ONLY, Orders, join, orders
+
+
+class LiquidatorSettings(Settings):
+    """Settings of liquidators."""
+
+    accounts: int = parameter(10, "1", ge=0, le=10_000)
+    capital: float = parameter(0.05, "1", gt=0, description="of all together, of open interest")
+    leverage: float = parameter(3.0, "1", gt=0, description="largest position, of capital")
+    discount: float = parameter(0.008, "1", gt=0, lt=1, description="least distance from the oracle price")
+    risk_premium: float = parameter(1.0, "1", ge=0, description="per volatility of the holding time")
+    holding: Duration = parameter(600, "s", gt=0, description="time to unload")
+    gas_tolerance: float = parameter(
+        2.0,
+        "1",
+        "12 Mar 2020: gas about six times its mean, 36 % of auctions without a bid; keepers did not reprice",
+        gt=0,
+        description="highest bid for inclusion, of base gas",
+    )
+    patience: Duration = parameter(300, "s", gt=0, description="life of an order that is not renewed")
+
+
+class Liquidators(Role):
+    """All liquidators, one account each."""
+
+    name = "liquidators"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        accounts: Ints,
+        stream: Stream,
+        settings: LiquidatorSettings,
+        markets: int,
+    ) -> None:
+        super().__init__(model, accounts, stream)
+        self.settings = settings
+        self.capital = np.zeros(len(accounts))
+        self.renewed = np.full(len(accounts), -np.inf)
+        self.reference = np.ones((markets, len(accounts)))
+
+    def endow(self, open_interest: float, price: Ints) -> Endowment:
+        """Equal capital [micro-USD], no positions."""
+        count = len(self.accounts)
+        self.capital = np.full(count, self.settings.capital * open_interest / max(count, 1))
+        cash = self.capital.astype(np.int64)
+        return Endowment(cash, np.zeros(count), np.zeros((len(price), count), np.int64))
+
+    def act(self, view: View) -> Actions:
+        """Renew the orders of those who get into the block; unload what was caught."""
+        luck = self.draw("inclusion", view.block).random(len(self.accounts))
+        included = np.flatnonzero((luck < view.inclusion(self.settings.gas_tolerance)) & self._restless(view))
+        self.renewed[included] = view.time
+        self.reference[:, included] = view.book.oracle[:, None]
+        rate = 1 - 0.5 ** (view.seconds / self.settings.holding * 2)
+        held = view.book.size[:, self.accounts].astype(float)
+        return Actions(
+            orders=join([self._bids(view, included), self._exits(view, included, rate)]),
+            leaving=self.accounts[included],
+            hedges=hedge_toward(view, self.accounts, -held, rate, np.ones((1, len(self.accounts)))),
+            senders=self.accounts[included],
+        )
+
+    def _restless(self, view: View) -> Mask:
+        """Who has a reason to pay for a transaction: old orders, a moved price, or a position to close."""
+        chosen = self.settings
+        moved = np.abs(view.book.oracle[:, None] / self.reference - 1) > chosen.discount / 4
+        old = view.time - self.renewed >= chosen.patience / 2
+        holding = view.book.size[:, self.accounts].any(axis=0)
+        return old | moved.any(axis=0) | holding
+
+    def distance(self, view: View) -> Floats:
+        """How far from the oracle price an order rests, (m, k) [1]."""
+        chosen = self.settings
+        risk = chosen.risk_premium * view.volatility * np.sqrt(chosen.holding)
+        gas = 2 * view.transaction_cost() / np.maximum(chosen.leverage * self.capital / 4, 1.0)
+        return chosen.discount + risk[:, None] + gas[None, :]
+
+    def _bids(self, view: View, included: Ints) -> Orders:
+        """One order on either side of every market for each included liquidator."""
+        chosen, account = self.settings, self.accounts[included]
+        price = view.book.oracle[:, None].astype(float)
+        equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
+        reach = np.minimum(chosen.leverage * equity, chosen.leverage * self.capital[included])
+        lots = (reach / (2 * len(price)) / price).astype(np.int64)
+        expiry = view.block + int(chosen.patience // view.seconds)
+        market = np.broadcast_to(np.arange(len(price))[:, None], lots.shape).ravel()
+        owner = np.broadcast_to(account, lots.shape).ravel()
+        sides = []
+        for side in (1, -1):
+            limit = np.rint(price * (1 - side * self.distance(view)[:, included])).astype(np.int64)
+            sides.append(
+                orders(owner, market, side * lots.ravel(), limit.ravel(), kind=POST_ONLY, expiry=expiry)
+            )
+        return join(sides)
+
+    def _exits(self, view: View, included: Ints, rate: float) -> Orders:
+        """Slices of caught positions, closed on the venue near the outside price."""
+        account = self.accounts[included]
+        held = view.book.size[:, account]
+        market, column = np.nonzero(held)
+        size = -np.sign(held[market, column]) * np.maximum(np.abs(held[market, column]) * rate, 1)
+        limit = view.outside[market] * (1 + 0.001 * np.sign(size))
+        return orders(
+            account[column],
+            market.astype(np.int64),
+            size.astype(np.int64),
+            limit.astype(np.int64),
+            reduce_only=True,
+        )

@@ -1,0 +1,220 @@
+"""Retail traders: many small accounts, some large, levered and mostly inattentive.
+
+An account decides when it wakes, at random times. Flat, it may open a position whose side follows the
+trend, fights it or ignores it, by the account's style; holding, it may close. Between decisions three
+things happen, to those who prepared for them: a stop-loss closes the position when a set part of the equity
+at opening is lost, a profit target when a set part is gained, and a top-up brings cash from the wallet when
+equity comes near maintenance.
+A ruined account may come back once with what is left in its wallet.
+"""
+
+from statistics import NormalDist
+
+import mesa
+import numpy as np
+from pydantic import Field
+
+from agents.role import (
+    DEPOSIT,
+    WITHDRAW,
+    Actions,
+    Endowment,
+    Role,
+    Stream,
+    Transfers,
+    View,
+    merge_transfers,
+    transfers,
+)
+from agents.settings import Settings, parameter
+from protocol.arithmetic import PPM
+from protocol.book import Floats, Ints
+from protocol.orders import Orders, join, orders
+
+DAY = 86_400.0
+
+
+class LeverageSettings(Settings):
+    """Notional over equity when a position is opened: log-normal, bounded by the venue's initial margin."""
+
+    median: float = parameter(6.0, "1", gt=0, le=100)
+    sigma: float = parameter(0.8, "1", ge=0, le=3, description="standard deviation of log leverage")
+    size_correlation: float = parameter(
+        -0.4, "1", ge=-1, le=1, description="of log leverage and log equity: large accounts lever less"
+    )
+
+
+class RetailSettings(Settings):
+    """Settings of retail traders; rates are for one account."""
+
+    accounts: int = parameter(20_000, "1", ge=1, le=10_000_000)
+    leverage: LeverageSettings = LeverageSettings()
+    equity_sigma: float = parameter(
+        2.2,
+        "1",
+        "account values on Hyperliquid, 10 Oct 2025: p10/p50/p90 of 44/958/44k USD, log sd 2.7; largest cut",
+        ge=0,
+        le=4,
+        description="standard deviation of log equity",
+    )
+    largest: float = parameter(0.02, "1", gt=0, le=1, description="largest account, of all retail equity")
+    holding: float = parameter(0.63, "1", ge=0, le=1, description="accounts with a position at the start")
+    long_share: float = parameter(0.56, "1", gt=0, lt=1, description="of retail notional")
+    attention: float = parameter(2.0, "1/day", ge=0, description="decisions")
+    entry: float = parameter(0.6, "1", ge=0, le=1, description="a flat account opens when it decides")
+    exit: float = parameter(0.35, "1", ge=0, le=1, description="a holder closes when it decides")
+    momentum: float = parameter(0.4, "1", ge=0, le=1, description="accounts that follow the trend")
+    contrarian: float = parameter(0.3, "1", ge=0, le=1, description="accounts that trade against it")
+    conviction: float = parameter(0.6, "1", ge=0, description="weight of one unit of trend against taste")
+    slippage: float = parameter(0.01, "1", gt=0, lt=1, description="worst price of an order, from the mid")
+    caution: float = parameter(0.5, "1", ge=0, description="entries ~ (volatility over calm)^-caution")
+    stops: float = parameter(0.3, "1", ge=0, le=1, description="accounts with a stop-loss")
+    stop_loss: float = parameter(0.5, "1", gt=0, lt=1, description="equity lost since opening that triggers it")
+    targets: float = parameter(0.6, "1", ge=0, le=1, description="accounts with a profit target")
+    take_profit: float = parameter(0.4, "1", gt=0, description="equity gained since opening that triggers it")
+    wallet: float = parameter(0.5, "1", ge=0, description="cash outside, of equity at the start")
+    watchful: float = parameter(0.4, "1", ge=0, le=1, description="accounts that top up")
+    top_up_trigger: float = parameter(1.6, "1", ge=1, description="equity over maintenance that calls for cash")
+    top_up_target: float = parameter(3.0, "1", gt=1, description="equity over maintenance after a top-up")
+    top_up_rate: float = parameter(4.0, "1/hour", ge=0, description="looks at the margin when it is near")
+    market_weights: dict[str, float] = Field(
+        {"BTC": 0.6, "ETH": 0.4}, json_schema_extra={"unit": "1", "source": "assumed"}
+    )
+
+
+class Retail(Role):
+    """All retail accounts as one Mesa agent."""
+
+    name = "retail"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        accounts: Ints,
+        stream: Stream,
+        settings: RetailSettings,
+        markets: tuple[str, ...],
+    ):
+        super().__init__(model, accounts, stream)
+        self.settings = settings
+        weights = np.array([settings.market_weights.get(market, 0.1) for market in markets])
+        self.market_shares = np.cumsum(weights / weights.sum())
+        traits = stream(self.name, "traits")
+        count = len(accounts)
+        taste = traits.random((6, count))
+        self.style = np.where(
+            taste[0] < settings.momentum, 1, np.where(taste[0] < settings.momentum + settings.contrarian, -1, 0)
+        )
+        self.home = np.searchsorted(self.market_shares, taste[1]).astype(np.int64)
+        self.has_stop = taste[2] < settings.stops
+        self.has_target = taste[5] < settings.targets
+        self.watches = taste[3] < settings.watchful
+        self.starts_with_position = taste[4] < settings.holding
+        self.weight, self.leverage = self._size_and_leverage(traits)
+        self.opening_equity = np.zeros(count)
+        self.start_cash = np.zeros(count)
+
+    def _size_and_leverage(self, traits: np.random.Generator) -> tuple[Floats, Floats]:
+        """Relative equity (mean 1) and leverage of each account, both log-normal and correlated."""
+        chosen, count = self.settings, len(self.accounts)
+        normal = traits.standard_normal((2, count))
+        tie = chosen.leverage.size_correlation
+        equity = np.exp(chosen.equity_sigma * normal[0])
+        for _ in range(8):
+            equity = np.minimum(equity, max(chosen.largest, 1.0 / count) * equity.sum())
+        shape = tie * normal[0] + np.sqrt(1 - tie**2) * normal[1]
+        leverage = chosen.leverage.median * np.exp(chosen.leverage.sigma * shape)
+        return equity / equity.mean(), leverage
+
+    def allowed_leverage(self, initial: Ints) -> Floats:
+        """Leverage of each account within the venue's limit, with a tenth to spare."""
+        return np.minimum(self.leverage, 0.9 * PPM / initial[self.home])
+
+    def endow(self, open_interest: float, price: Ints, initial: Ints) -> Endowment:
+        """Deposits and positions that make the long side `open_interest` [micro-USD] large."""
+        sides = np.where(self.stream(self.name, "sides").random(len(self.accounts)) < 0.5, 1, -1)
+        notional = self.weight * self.allowed_leverage(initial) * self.starts_with_position
+        longs = np.sum(notional * (sides > 0))
+        shorts = np.sum(notional * (sides < 0))
+        share = self.settings.long_share
+        tilt = np.where(sides > 0, 1.0, (1 - share) / share * longs / shorts if shorts else 1.0)
+        scale = open_interest / longs if longs else open_interest / len(self.accounts)
+        lots = np.rint(sides * notional * tilt * scale / price[self.home]).astype(np.int64)
+        size = np.zeros((len(price), len(self.accounts)), np.int64)
+        size[self.home, np.arange(len(self.accounts))] = lots
+        cash = np.rint(self.weight * tilt * scale).astype(np.int64)
+        self.start_cash = cash.astype(float)
+        self.opening_equity = self.start_cash.copy()
+        return Endowment(cash, self.settings.wallet * cash, size)
+
+    def act(self, view: View) -> Actions:
+        """Stops, targets and top-ups of those who are near, then the decisions of those who woke."""
+        triggered = self._triggered(view)
+        woken = np.setdiff1d(self.awake(view, self.settings.attention / DAY), triggered)
+        luck = self.draw("decide", view.block).random(len(woken))
+        held = view.book.size[self.home[woken], self.accounts[woken]]
+        fear = np.minimum(1, view.calm_volatility / view.volatility) ** self.settings.caution
+        opening = woken[(held == 0) & (luck < self.settings.entry * fear[self.home[woken]])]
+        closing = woken[(held != 0) & (luck < self.settings.exit)]
+        flat = woken[held == 0]
+        return Actions(
+            orders=join(
+                [self._close(view, triggered), self._close(view, closing), self._open(view, opening)]
+            ),
+            transfers=merge_transfers(self._top_up(view), self._return(view, flat), self._cash_out(view, flat)),
+        )
+
+    def _triggered(self, view: View) -> Ints:
+        """Holders whose stop-loss or profit target is hit."""
+        chosen, equity = self.settings, view.risk[0, self.accounts]
+        stopped = self.has_stop & (equity < (1 - chosen.stop_loss) * self.opening_equity)
+        gained = self.has_target & (equity > (1 + chosen.take_profit) * self.opening_equity)
+        return np.flatnonzero((stopped | gained) & (view.risk[2, self.accounts] > 0))
+
+    def _close(self, view: View, index: Ints) -> Orders:
+        """Orders that close the whole position, within the slippage limit."""
+        account, market = self.accounts[index], self.home[index]
+        size = -view.book.size[market, account]
+        limit = view.mid[market] * (1 + np.sign(size) * self.settings.slippage)
+        return orders(account, market, size, limit.astype(np.int64), reduce_only=True)
+
+    def _open(self, view: View, index: Ints) -> Orders:
+        """Orders that open a position at the account's leverage, on the side its style suggests."""
+        account, market = self.accounts[index], self.home[index]
+        equity = np.maximum(view.risk[0, account], 0)
+        taste = self.draw("taste", view.block).standard_normal(len(index))
+        lean = NormalDist().inv_cdf(self.settings.long_share)
+        pull = self.style[index] * self.settings.conviction * view.trend[market]
+        side = np.where(pull + taste + lean > 0, 1, -1)
+        leverage = self.allowed_leverage(view.parameters.initial)[index]
+        size = side * (leverage * equity / view.mid[market]).astype(np.int64)
+        self.opening_equity[index] = equity
+        limit = view.mid[market] * (1 + side * self.settings.slippage)
+        return orders(account, market, size, limit.astype(np.int64))
+
+    def _top_up(self, view: View) -> Transfers:
+        """Cash from the wallets of watchful holders whose equity has come near maintenance."""
+        chosen = self.settings
+        equity, _, maintenance = view.risk[:, self.accounts]
+        near = self.watches & (maintenance > 0) & (equity < chosen.top_up_trigger * maintenance)
+        looking = self.awake(view, chosen.top_up_rate / 3600, "look")
+        index = looking[near[looking]]
+        wanted = chosen.top_up_target * maintenance[index] - equity[index]
+        return self._deposit(view, index, wanted)
+
+    def _return(self, view: View, index: Ints) -> Transfers:
+        """Fresh cash of flat accounts that have lost nearly all."""
+        ruined = index[view.risk[0, self.accounts[index]] < 0.1 * self.start_cash[index]]
+        return self._deposit(view, ruined, 0.5 * self.start_cash[ruined])
+
+    def _deposit(self, view: View, index: Ints, wanted: Floats) -> Transfers:
+        """Deposits of what is wanted, as far as the wallets reach."""
+        account = self.accounts[index]
+        amount = np.minimum(wanted, view.outside_cash[account])
+        return transfers(account, amount.astype(np.int64), DEPOSIT)
+
+    def _cash_out(self, view: View, index: Ints) -> Transfers:
+        """Withdrawals of flat accounts that have more than doubled their money."""
+        account = self.accounts[index]
+        surplus = view.risk[0, account] - 2 * self.start_cash[index]
+        return transfers(account, (surplus / 2).astype(np.int64), WITHDRAW)

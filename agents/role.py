@@ -1,0 +1,235 @@
+"""What every role shares: the view it is given, the actions it returns, the Mesa agent it is."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import mesa
+import numpy as np
+
+from protocol.arithmetic import MICRO
+from protocol.book import Book, Floats, Ints
+from protocol.margin import accounts_risk
+from protocol.orders import NONE, Orders
+from protocol.parameters import RiskParameters
+from protocol.venues.orderbook import Quotes
+
+Stream = Callable[..., np.random.Generator]
+
+DEPOSIT, WITHDRAW, VAULT_DEPOSIT, VAULT_REDEEM = range(4)
+YEAR_SECONDS = 31_536_000
+GAS_PER_TRANSACTION = 300_000
+
+
+class View:
+    """What every agent sees at the same moment: public state, nothing that is hidden from a trader.
+
+    Attributes
+    ----------
+    block : int
+    time, seconds : float
+        Since the start, and the length of the block [s].
+    book : Book
+        Balances, positions, oracle and mark; read only.
+    parameters : RiskParameters
+    quotes : Quotes
+        Of the venue's book, before this block's orders.
+    funding_rate : (m,) float64
+        Last funding rate, what longs pay in 8 hours [1].
+    outside : (m,) float64
+        Outside price [micro-USD per lot].
+    volatility : (m,) float64
+        Recent volatility of the outside price [1/√s].
+    calm_volatility : (m,) float64
+        What it is in ordinary times [1/√s].
+    trend : (m,) float64
+        Smoothed return of the outside price in units of its volatility [1].
+    gas, gas_base : float
+        Price of blockspace now and ordinarily [gwei].
+    ether : float
+        Price of the gas token [USD].
+    withdrawn : float
+        Share of liquidity that a shock has scared away [1].
+    outside_size : (m, n) float64
+        Positions held outside [lots].
+    outside_cash : (n,) float64
+        Cash held outside, from hedges and wallets [micro-USD].
+    """
+
+    def __init__(self, **facts: Any) -> None:
+        self.__dict__.update(facts)
+
+    block: int
+    time: float
+    seconds: float
+    book: Book
+    parameters: RiskParameters
+    quotes: Quotes
+    tick: Ints
+    funding_rate: Floats
+    outside: Floats
+    volatility: Floats
+    calm_volatility: Floats
+    trend: Floats
+    gas: float
+    gas_base: float
+    ether: float
+    withdrawn: float
+    outside_size: Floats
+    outside_cash: Floats
+
+    @cached_property
+    def risk(self) -> Ints:
+        """Equity, initial and maintenance requirement of every account, (3, n) [micro-USD]."""
+        return accounts_risk(self.book, self.parameters)
+
+    @cached_property
+    def mid(self) -> Floats:
+        """Middle of the venue's book, (m,) [micro-USD per lot]; the outside price where a side is empty."""
+        bid, ask = self.quotes.bid, self.quotes.ask
+        return np.where((bid > 0) & (ask > 0), (bid + ask) / 2, self.outside)
+
+    def outside_worth(self, accounts: Ints) -> Floats:
+        """Cash and positions outside of some accounts, (k,) [micro-USD]."""
+        return self.outside_cash[accounts] + self.outside @ self.outside_size[:, accounts]
+
+    def chance(self, rate: float) -> float:
+        """Probability that something which happens `rate` times a second happens in this block."""
+        return float(-np.expm1(-rate * self.seconds))
+
+    def inclusion(self, tolerance: float) -> float:
+        """Probability that a transaction gets in, for a sender who bids up to `tolerance` times base gas."""
+        return min(1.0, tolerance * self.gas_base / self.gas)
+
+    def transaction_cost(self) -> float:
+        """Cost of one transaction [micro-USD]."""
+        return GAS_PER_TRANSACTION * self.gas * 1e-9 * self.ether * MICRO
+
+
+class Transfers(NamedTuple):
+    """Cash moves: who, how much (micro-USD, or shares to redeem), which of the four kinds; each (k,)."""
+
+    account: Ints
+    amount: Ints
+    kind: Ints
+
+
+class Hedges(NamedTuple):
+    """Trades outside: who, where, signed lots; each (k,)."""
+
+    account: Ints
+    market: Ints
+    lots: Floats
+
+
+NOBODY = np.empty(0, np.int64)
+NO_TRANSFERS = Transfers(NOBODY, NOBODY, NOBODY)
+NO_HEDGES = Hedges(NOBODY, NOBODY, np.empty(0))
+
+
+class Actions(NamedTuple):
+    """What a role wants to happen in this block.
+
+    Attributes
+    ----------
+    orders : Orders
+    leaving : (k,) int64
+        Accounts that withdraw all their resting orders first.
+    transfers : Transfers
+        Executed after trading and liquidations.
+    hedges : Hedges
+        Executed outside, before the next block.
+    senders : (j,) int64
+        Accounts that pay for one transaction each.
+    """
+
+    orders: Orders = NONE
+    leaving: Ints = NOBODY
+    transfers: Transfers = NO_TRANSFERS
+    hedges: Hedges = NO_HEDGES
+    senders: Ints = NOBODY
+
+
+class Endowment(NamedTuple):
+    """What a role brings at the start, for its k accounts.
+
+    Attributes
+    ----------
+    cash : (k,) int64
+        Deposited on the venue [micro-USD].
+    wallet : (k,) float64
+        Kept outside [micro-USD].
+    size : (m, k) int64
+        Positions held from the start [lots], entered at the opening price.
+    """
+
+    cash: Ints
+    wallet: Floats
+    size: Ints
+
+
+def transfers(account: Ints, amount: Ints, kind: int) -> Transfers:
+    """Cash moves of one kind; amounts that are not positive are dropped."""
+    wanted = amount > 0
+    return Transfers(account[wanted], amount[wanted].astype(np.int64), np.full(wanted.sum(), kind, np.int64))
+
+
+def merge_transfers(*parts: Transfers) -> Transfers:
+    """All cash moves in the order given."""
+    return Transfers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def hedge_toward(view: View, accounts: Ints, target: Floats, share: float, band: Floats) -> Hedges:
+    """Trades that bring outside positions a `share` of the way to `target`.
+
+    Parameters
+    ----------
+    target : (m, k) float64
+        Desired outside positions [lots].
+    band : (m, 1) or (m, k) float64
+        Gaps up to this are left alone [lots].
+    """
+    gap = target - view.outside_size[:, accounts]
+    market, index = np.nonzero(np.abs(gap) > band)
+    return Hedges(accounts[index], market.astype(np.int64), share * gap[market, index])
+
+
+class Role(mesa.Agent):  # type: ignore[misc]
+    """A Mesa agent that owns a slice of the venue's accounts.
+
+    Parameters
+    ----------
+    model : mesa.Model
+    accounts : (k,) int64
+        Its accounts on the venue.
+    stream : callable
+        `stream(*name)` makes the generator of one named decision.
+    """
+
+    name = "role"
+
+    def __init__(self, model: mesa.Model, accounts: Ints, stream: Stream) -> None:
+        super().__init__(model)
+        self.accounts = accounts
+        self.stream = stream
+
+    def draw(self, decision: str, block: int) -> np.random.Generator:
+        """The generator of one decision in one block: nobody else's draws can shift it."""
+        return self.stream(self.name, decision, block)
+
+    def awake(self, view: View, rate: float, decision: str = "wake") -> Ints:
+        """Positions, within the slice, of the accounts that decide something in this block.
+
+        Parameters
+        ----------
+        rate : float
+            Decisions of one account in a second [1/s].
+        """
+        generator = self.draw(decision, view.block)
+        count = generator.binomial(len(self.accounts), view.chance(rate))
+        return np.unique(generator.integers(0, max(len(self.accounts), 1), count))
+
+    def act(self, view: View) -> Actions:
+        """Decide on this block."""
+        raise NotImplementedError
+

@@ -1,0 +1,1 @@
+"""Reads results, never the simulation's inside."""

@@ -1,0 +1,65 @@
+"""All figures of a run, and their images."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import altair as alt
+import vl_convert
+
+from analysis import market_figures, venue_figures
+from analysis.style import Figure
+from analysis.tables import Run
+
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+FIGURES: dict[str, Callable[[Run], Figure]] = {
+    "prices": market_figures.prices,
+    "liquidations": venue_figures.liquidations,
+    "waterfall": venue_figures.waterfall,
+    "funds": venue_figures.funds,
+    "liquidatable": venue_figures.liquidatable,
+    "open_interest": market_figures.open_interest,
+    "basis": market_figures.basis,
+    "depth": market_figures.depth,
+    "funding": market_figures.funding,
+    "profit_and_loss": venue_figures.profit_and_loss,
+}
+
+
+def draw(run: Run) -> dict[str, Figure]:
+    """Every figure of a run by its name, in the order in which they are read."""
+    return {name: figure(run) for name, figure in FIGURES.items()}
+
+
+def write_images(figures: Mapping[str, Figure], folder: Path, scale: float = 2.0) -> list[Path]:
+    """Write each figure as SVG and PNG, and return the paths.
+
+    Parameters
+    ----------
+    figures : mapping of str to Figure
+        As drawn by `draw`.
+    folder : Path
+        Made if it does not exist; files of the same name are replaced.
+    scale : float
+        Pixels of the PNG per pixel of the layout.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in figures.items():
+        svg = _renumbered(vl_convert.vegalite_to_svg(figure.to_json(), vl_version=VEGA_LITE))
+        png = vl_convert.svg_to_png(svg, scale=scale)
+        written += [folder / f"{name}.svg", folder / f"{name}.png"]
+        written[-2].write_text(svg, encoding="utf-8")
+        written[-1].write_bytes(png)
+    return written
+
+
+def _renumbered(svg: str) -> str:
+    """An image whose clip paths count from nought; vl-convert counts them through the whole process."""
+    numbers: dict[str, int] = {}
+
+    def renumber(match: re.Match[str]) -> str:
+        return f"{match[1]}{numbers.setdefault(match[2], len(numbers))}"
+
+    return re.sub(r'((?:id="|url\(#)clip)(\d+)', renumber, svg)

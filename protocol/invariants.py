@@ -1,0 +1,69 @@
+"""What must hold after every block; a violated invariant is named, never repaired."""
+
+import numpy as np
+
+from protocol.book import (
+    CLEARING,
+    DEPOSITS,
+    FUNDING_SCALE,
+    INSURANCE,
+    SYSTEM_ACCOUNTS,
+    VAULT,
+    WITHDRAWALS,
+    Book,
+)
+from protocol.venues.orderbook import ASK, BID, Ladder, best_price
+
+
+class InvariantError(Exception):
+    """The venue's state broke one of its own laws."""
+
+
+def unsettled(book: Book) -> int:
+    """Funding owed to all accounts and not settled yet [micro-USD / FUNDING_SCALE]."""
+    behind = book.funding[:, None] - book.funding_paid
+    return -int((book.size * behind).sum())
+
+
+def violated(book: Book, ladder: Ladder) -> list[str]:
+    """Names of the invariants that do not hold, with the two numbers that should agree.
+
+    References
+    ----------
+    .. [1] Conservation of collateral, positions and funding as in dYdX v4-chain's accounting.
+    """
+    found = []
+    held, owed = int(book.cash.sum()), int(book.flows[DEPOSITS] - book.flows[WITHDRAWALS])
+    if held != owed:
+        found.append(f"cash_conserved: accounts hold {held}, net deposits are {owed}")
+    net = book.size.sum(axis=1)
+    if net.any():
+        found.append(f"positions_sum_to_zero: {net.tolist()}")
+    longs = np.maximum(book.size, 0).sum(axis=1)
+    if (longs != book.open_interest).any():
+        found.append(f"open_interest_is_long_size: {longs.tolist()} against {book.open_interest.tolist()}")
+    if book.cash[INSURANCE] < 0:
+        found.append(f"insurance_fund_not_negative: {int(book.cash[INSURANCE])}")
+    if book.size[:, :VAULT].any():
+        found.append(f"purses_hold_no_positions: {book.size[:, :VAULT].tolist()}")
+    if int(book.cash[CLEARING]) * FUNDING_SCALE < unsettled(book):
+        found.append(
+            f"funding_never_minted: clearing holds {int(book.cash[CLEARING])}, owes {unsettled(book)} "
+            f"/ {FUNDING_SCALE}"
+        )
+    if (book.shares < 0).any() or book.shares[:SYSTEM_ACCOUNTS].any():
+        found.append("vault_shares_belong_to_depositors")
+    if (book.oracle <= 0).any() or (book.mark <= 0).any():
+        found.append(f"prices_are_positive: oracle {book.oracle.tolist()}, mark {book.mark.tolist()}")
+    found.extend(crossed(ladder))
+    return found
+
+
+def crossed(ladder: Ladder) -> list[str]:
+    """Markets whose best bid is not below the best ask."""
+    found = []
+    for market in range(len(ladder.tick)):
+        bid, ask = best_price(ladder, 2 * market + BID), best_price(ladder, 2 * market + ASK)
+        if bid and ask and bid >= ask:
+            found.append(f"book_is_not_crossed: market {market}, bid {bid}, ask {ask}")
+    return found

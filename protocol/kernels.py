@@ -1,0 +1,42 @@
+"""How kernels are compiled: one cache folder for each state of the sources.
+
+numba notices an edit only in the file of the compiled function itself; a cached kernel that calls a kernel
+of another file would go on running the old code. Keying the folder by the text of every module that may
+hold kernels removes the trap, so that kernels may be composed across files.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import config, njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def source_digest(root: Path) -> str:
+    """Sixteen hexadecimal digits that change with any module below `protocol` or `agents`."""
+    digest = hashlib.sha256()
+    for folder in ("protocol", "agents"):
+        for path in sorted((root / folder).rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels lie: below `NUMBA_CACHE_DIR` if set, else in the user's cache folder."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seawall"
+    return (Path(chosen) if chosen else default) / source_digest(Path(__file__).resolve().parent.parent)
+
+
+config.CACHE_DIR = str(cache_folder())
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function over arrays and scalars, without the interpreter, cached on disk."""
+    compiled: Function = njit(cache=True, nogil=True, error_model="numpy")(function)
+    return compiled

@@ -1,0 +1,48 @@
+"""The backstop vault's shares: deposits buy in at its equity, exits sell out at it, behind its margin."""
+
+from protocol.arithmetic import MICRO, multiply_divide_floor
+from protocol.book import VAULT, Book, move_cash, settle_funding
+from protocol.kernels import kernel
+from protocol.margin import account_risk
+from protocol.parameters import RiskParameters
+
+
+@kernel
+def deposit(book: Book, parameters: RiskParameters, account: int, amount: int) -> int:
+    """Move `amount` micro-USD into the vault for shares at its equity; return the shares, 0 if refused.
+
+    The first deposit buys one share for each USD. A vault without equity takes no deposits.
+    """
+    total = book.shares.sum()
+    worth = account_risk(book, parameters, VAULT)[0]
+    if amount <= 0 or amount > book.cash[account] or (total > 0 and worth <= 0):
+        return 0
+    bought = multiply_divide_floor(amount, total, worth) if total > 0 else amount
+    move_cash(book, account, VAULT, amount)
+    book.shares[account] += bought
+    return bought
+
+
+@kernel
+def redeem(book: Book, parameters: RiskParameters, account: int, shares: int) -> int:
+    """Sell `shares` back to the vault at its equity; return the cash paid, 0 if refused.
+
+    Refused while the vault would fall below its own initial margin.
+    """
+    held = book.shares[account]
+    equity, initial, _ = account_risk(book, parameters, VAULT)
+    if shares <= 0 or shares > held or equity <= 0:
+        return 0
+    amount = multiply_divide_floor(equity, shares, book.shares.sum())
+    if equity - amount < initial:
+        return 0
+    settle_funding(book, VAULT)
+    move_cash(book, VAULT, account, amount)
+    book.shares[account] = held - shares
+    return amount
+
+
+def share_price(book: Book, parameters: RiskParameters) -> float:
+    """Vault equity for each share [USD]; 1 while no share exists."""
+    total = int(book.shares.sum())
+    return account_risk(book, parameters, VAULT)[0] / total if total else MICRO / MICRO

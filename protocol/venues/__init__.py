@@ -1,0 +1,1 @@
+"""How an order becomes fills: one module per venue family."""

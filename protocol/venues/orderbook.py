@@ -1,0 +1,301 @@
+"""The central limit order book: price-time priority, both sides of every fill checked for margin."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from protocol.arithmetic import ppm_ceil
+from protocol.book import FEES, Book, Floats, Ints, Mask, Rows, exchange_position, move_cash
+from protocol.kernels import kernel
+from protocol.margin import account_risk, risk_after, transition_allowed
+from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.parameters import RiskParameters
+
+BID, ASK = range(2)
+FILLED, TAKER_REFUSED, MAKER_REFUSED = range(3)
+LEVELS = 256
+
+FILL = np.dtype(
+    [(name, np.int64) for name in ("market", "taker", "maker", "size", "price", "taker_fee", "maker_fee")]
+)
+
+
+class Ladder(NamedTuple):
+    """Resting orders: one row for each side of each market (`2·market + side`), the best order last.
+
+    Attributes
+    ----------
+    key : (2m, c) int64
+        Price of bids, minus the price of asks [micro-USD per lot]; ascending, and among equals the
+        younger first, so that the last entry has priority in price and time.
+    account, size, expiry : (2m, c) int64
+        Owner, lots left (positive), last block of life.
+    count : (2m,) int64
+        Orders in each row.
+    tick : (m,) int64
+        Price increment [micro-USD per lot].
+    last : (m,) int64
+        Price of the last trade.
+    """
+
+    key: Ints
+    account: Ints
+    size: Ints
+    expiry: Ints
+    count: Ints
+    tick: Ints
+    last: Ints
+
+
+def open_ladder(tick: Ints, prices: Ints, capacity: int = LEVELS) -> Ladder:
+    """An empty book; `tick` and `prices` have shape (m,) [micro-USD per lot]."""
+    shape = (2 * len(tick), capacity)
+    key, account, size, expiry = (np.zeros(shape, np.int64) for _ in range(4))
+    return Ladder(key, account, size, expiry, np.zeros(shape[0], np.int64), tick, prices.copy())
+
+
+def with_room(ladder: Ladder, extra: int) -> Ladder:
+    """The same book with room for `extra` more orders on any side."""
+    needed, capacity = int(ladder.count.max()) + extra, ladder.key.shape[1]
+    if needed <= capacity:
+        return ladder
+    grow = ((0, 0), (0, max(needed, 2 * capacity) - capacity))
+    columns = (np.pad(column, grow) for column in ladder[:4])
+    return Ladder(*columns, *ladder[4:])
+
+
+@kernel
+def insert_order(ladder: Ladder, row: int, key: int, account: int, size: int, expiry: int) -> None:
+    """Rest an order behind all orders of the same price."""
+    count = ladder.count[row]
+    place = np.searchsorted(ladder.key[row, :count], key)
+    for slot in range(count, place, -1):
+        ladder.key[row, slot] = ladder.key[row, slot - 1]
+        ladder.account[row, slot] = ladder.account[row, slot - 1]
+        ladder.size[row, slot] = ladder.size[row, slot - 1]
+        ladder.expiry[row, slot] = ladder.expiry[row, slot - 1]
+    ladder.key[row, place] = key
+    ladder.account[row, place] = account
+    ladder.size[row, place] = size
+    ladder.expiry[row, place] = expiry
+    ladder.count[row] = count + 1
+
+
+@kernel
+def cancel_orders(ladder: Ladder, leaving: Mask, block: int) -> int:
+    """Remove the orders of `leaving` accounts, (n,) bool, and all that expired before `block`."""
+    removed = 0
+    for row in range(ladder.count.size):
+        kept = 0
+        for slot in range(ladder.count[row]):
+            if leaving[ladder.account[row, slot]] or ladder.expiry[row, slot] < block:
+                removed += 1
+                continue
+            ladder.key[row, kept] = ladder.key[row, slot]
+            ladder.account[row, kept] = ladder.account[row, slot]
+            ladder.size[row, kept] = ladder.size[row, slot]
+            ladder.expiry[row, kept] = ladder.expiry[row, slot]
+            kept += 1
+        ladder.count[row] = kept
+    return removed
+
+
+@kernel
+def consume_best(ladder: Ladder, row: int, lots: int) -> None:
+    """Take `lots` from the best order; it leaves when nothing is left of it."""
+    best = ladder.count[row] - 1
+    ladder.size[row, best] -= lots
+    if ladder.size[row, best] == 0:
+        ladder.count[row] = best
+
+
+@kernel
+def interest_change(book: Book, taker: int, maker: int, market: int, change: int) -> int:
+    """Change of the market's open interest if `taker` buys `change` lots from `maker`."""
+    bought, sold = book.size[market, taker], book.size[market, maker]
+    return max(bought + change, 0) - max(bought, 0) + max(sold - change, 0) - max(sold, 0)
+
+
+@kernel
+def margin_allows(
+    book: Book, parameters: RiskParameters, account: int, market: int, change: int, cash: int, interest: int
+) -> bool:
+    """Whether the margin rule lets an account take `change` lots for `cash` micro-USD."""
+    before = account_risk(book, parameters, account)
+    return transition_allowed(before, risk_after(book, parameters, account, market, change, cash, interest))
+
+
+@kernel
+def try_fill(
+    book: Book, parameters: RiskParameters, taker: int, maker: int, market: int, change: int, fill: Rows
+) -> int:
+    """Fill `change` lots at `fill.price` if both sides pass the margin rule; complete the record `fill`."""
+    quote = change * fill.price
+    fill.taker_fee = ppm_ceil(abs(quote), parameters.taker_fee)
+    fill.maker_fee = ppm_ceil(abs(quote), parameters.maker_fee)
+    interest = interest_change(book, taker, maker, market, change)
+    if not margin_allows(book, parameters, taker, market, change, -quote - fill.taker_fee, interest):
+        return TAKER_REFUSED
+    if not margin_allows(book, parameters, maker, market, -change, quote - fill.maker_fee, interest):
+        return MAKER_REFUSED
+    exchange_position(book, taker, maker, market, change, quote)
+    move_cash(book, taker, FEES, fill.taker_fee)
+    move_cash(book, maker, FEES, fill.maker_fee)
+    fill.market, fill.taker, fill.maker, fill.size = market, taker, maker, change
+    return FILLED
+
+
+@kernel
+def crosses(ladder: Ladder, row: int, limit: int, buying: bool) -> bool:
+    """Whether the best order of a side is within `limit` (0: any price)."""
+    if ladder.count[row] == 0:
+        return False
+    price = abs(ladder.key[row, ladder.count[row] - 1])
+    return limit == 0 or (price <= limit if buying else price >= limit)
+
+
+@kernel
+def take(
+    book: Book,
+    parameters: RiskParameters,
+    ladder: Ladder,
+    order: tuple[int, int, int, int],
+    fills: Rows,
+    done: int,
+) -> tuple[int, int]:
+    """Match one order (account, market, size, limit) against the other side.
+
+    Returns the lots left (signed; 0 once the margin rule refuses the taker) and the number of fills
+    recorded so far. A maker who fails the rule, and the taker's own resting order, leave the book.
+    """
+    account, market, left, limit = order
+    row = 2 * market + (ASK if left > 0 else BID)
+    while left != 0 and crosses(ladder, row, limit, left > 0):
+        best = ladder.count[row] - 1
+        maker = ladder.account[row, best]
+        lots = min(abs(left), ladder.size[row, best])
+        change = lots if left > 0 else -lots
+        if maker == account:
+            consume_best(ladder, row, ladder.size[row, best])
+            continue
+        fills[done].price = abs(ladder.key[row, best])
+        outcome = try_fill(book, parameters, account, maker, market, change, fills[done])
+        if outcome == TAKER_REFUSED:
+            return 0, done
+        if outcome == MAKER_REFUSED:
+            consume_best(ladder, row, ladder.size[row, best])
+            continue
+        ladder.last[market] = fills[done].price
+        consume_best(ladder, row, lots)
+        left -= change
+        done += 1
+    return left, done
+
+
+@kernel
+def on_tick(limit: int, tick: int, buying: bool) -> int:
+    """Limit price moved to the grid, never to a worse price for its owner."""
+    return limit // tick * tick if buying else -(-limit // tick) * tick
+
+
+@kernel
+def match_orders(
+    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows
+) -> int:
+    """Execute orders in sequence; write one record for each fill and return their number."""
+    done = 0
+    for index in range(batch.account.size):
+        account, market, size = batch.account[index], batch.market[index], batch.size[index]
+        if batch.reduce_only[index]:
+            held = book.size[market, account]
+            size = max(size, -max(held, 0)) if size < 0 else min(size, max(-held, 0))
+        if size == 0:
+            continue
+        limit = on_tick(batch.limit[index], ladder.tick[market], size > 0)
+        if batch.kind[index] == POST_ONLY:
+            if crosses(ladder, 2 * market + (ASK if size > 0 else BID), limit, size > 0):
+                continue
+        else:
+            size, done = take(book, parameters, ladder, (account, market, size, limit), fills, done)
+        if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
+            row = 2 * market + (BID if size > 0 else ASK)
+            key = limit if size > 0 else -limit
+            insert_order(ladder, row, key, account, abs(size), batch.expiry[index])
+    return done
+
+
+def match(
+    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders
+) -> tuple[Ladder, Rows]:
+    """Execute a sequenced batch; return the book (grown if it had to) and the fills.
+
+    Returns
+    -------
+    ladder : Ladder
+    fills : (k,) FILL
+        `size` is the taker's change; prices in micro-USD per lot, fees in micro-USD.
+    """
+    ladder = with_room(ladder, len(batch.account))
+    fills = np.zeros(2 * len(batch.account) + int(ladder.count.sum()) + 1, FILL)
+    done = match_orders(book, parameters, ladder, batch, fills)
+    return ladder, fills[:done]
+
+
+@kernel
+def best_price(ladder: Ladder, row: int) -> int:
+    """Best price of a side, 0 when it is empty."""
+    return abs(ladder.key[row, ladder.count[row] - 1]) if ladder.count[row] else 0
+
+
+@kernel
+def impact_price(ladder: Ladder, row: int, notional: int) -> float:
+    """Average price of an order for `notional` against a side; 0 when the depth is less."""
+    spent, lots = 0, 0.0
+    for slot in range(ladder.count[row] - 1, -1, -1):
+        price = abs(ladder.key[row, slot])
+        value = min(price * ladder.size[row, slot], notional - spent)
+        spent += value
+        lots += value / price
+        if spent >= notional:
+            return spent / lots
+    return 0.0
+
+
+@kernel
+def depth(ladder: Ladder, row: int, price: int, band: float) -> int:
+    """Notional resting within `band` [1] of `price` on a side [micro-USD]."""
+    total = 0
+    for slot in range(ladder.count[row] - 1, -1, -1):
+        level = abs(ladder.key[row, slot])
+        if abs(level / price - 1.0) > band:
+            break
+        total += level * ladder.size[row, slot]
+    return total
+
+
+@kernel
+def fill_quotes(ladder: Ladder, notional: Ints, price: Ints, out: Floats) -> None:
+    """Write best bid, best ask, impact bid, impact ask and 1 % depth of each market into `out`."""
+    for market in range(ladder.tick.size):
+        for side in range(2):
+            row = 2 * market + side
+            out[side, market] = best_price(ladder, row)
+            out[2 + side, market] = impact_price(ladder, row, notional[market])
+            out[4, market] += depth(ladder, row, price[market], 0.01)
+
+
+class Quotes(NamedTuple):
+    """What the book shows, each (m,) float64: prices in micro-USD per lot (0: empty), depth in micro-USD."""
+
+    bid: Floats
+    ask: Floats
+    impact_bid: Floats
+    impact_ask: Floats
+    depth: Floats
+
+
+def quotes(ladder: Ladder, impact_notional: Ints, price: Ints) -> Quotes:
+    """Best and impact prices of each market and the depth within 1 % of `price` on both sides."""
+    out = np.zeros((5, len(ladder.tick)))
+    fill_quotes(ladder, impact_notional, price, out)
+    return Quotes(*out)

@@ -1,0 +1,1 @@
+"""Scenario files, presets and published price levels, shipped as data."""

@@ -1,0 +1,190 @@
+"""The Mesa model: one venue, its people, and the order in which things happen."""
+
+import mesa
+import numpy as np
+
+from agents.role import (
+    DEPOSIT,
+    VAULT_DEPOSIT,
+    VAULT_REDEEM,
+    WITHDRAW,
+    Actions,
+    Hedges,
+    Transfers,
+    View,
+)
+from protocol import vault
+from protocol.arithmetic import MICRO, PPM
+from protocol.book import Floats, Ints, Rows
+from protocol.exchange import Cascade
+from protocol.orders import join
+from sim.configuration import Scenario
+from sim.outside import Outside
+from sim.population import account_count, endow, settle_in
+from sim.record import Recorder
+from sim.streams import stream
+from sim.venue import grid, open_exchange
+from sim.world import World
+
+
+class Model(mesa.Model):  # type: ignore[misc]
+    """A venue in its world, advanced block by block.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    seed : int
+    """
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        super().__init__(rng=seed)
+        self.scenario = scenario
+        self.seed_value = seed
+        self.seconds = scenario.clock.block
+        self.rounds = max(1, self.seconds // scenario.protocol.liquidation.round)
+        self.block = 0
+        self.units = grid(scenario.protocol)
+        self.world = World(scenario.world, scenario.shocks, scenario.clock, scenario.markets, seed)
+        accounts = account_count(scenario)
+        self.exchange = open_exchange(scenario.protocol, self.units, self.world.outside, accounts)
+        self.outside = Outside(len(self.units.names), accounts)
+        self.people = settle_in(self, scenario, seed)
+        self._open()
+        self.recorder = Recorder(self)
+
+    def _open(self) -> None:
+        """Bring in deposits, wallets and opening positions; carried positions start hedged."""
+        price = self.exchange.book.mark.astype(float)
+        for role, endowment in endow(self.exchange, self.people, self.scenario):
+            self.outside.cash[role.accounts] = endowment.wallet
+            if role is self.people.arbitrageurs:
+                self.outside.size[:, role.accounts] = -endowment.size
+                self.outside.cash[role.accounts] += price @ endowment.size
+        self.flow = np.zeros(len(price))
+
+    @property
+    def time(self) -> float:
+        """Seconds since the start."""
+        return float(self.block * self.seconds)
+
+    def step(self) -> None:
+        """Advance one block.
+
+        1. World: fundamental prices, gas, impact of last block's hedges, outside depth; shocks strike.
+        2. Governance executes what is due (nothing yet: the policy is static).
+        3. The oracle updates; the mark follows.
+        4. Funding: the premium is sampled; at an epoch the index advances.
+        5. Trading: all agents see the same view; cancels, quotes, then takers by fee and lottery; every fill
+           passes the margin rule on both sides.
+        6. Liquidation rounds, each with its waterfall: insurance fund, vault, deleveraging, everybody.
+        7. Hedges trade outside.
+        8. Cash moves: deposits, vault exits, withdrawals behind their gate.
+        9. Invariants are checked and the block is recorded.
+        """
+        self.block += 1
+        self.world.advance(self.flow)
+        outside = self.units.price(self.world.outside)
+        slowdown = self._oracle_slowdown()
+        stalled = self.world.shocks.stalled[self.block]
+        self.exchange.update_prices(outside, self.time, self.seconds, stalled, slowdown)
+        premium = self.exchange.accrue_funding(self.time, self.seconds)
+        actions = self._decisions(outside.astype(float))
+        fills = self._trade(actions)
+        cascade = self._liquidate(outside)
+        self._hedge([action.hedges for action in actions], outside)
+        self._pay_gas(actions)
+        for action in actions:
+            self._transfer(action.transfers)
+        self.exchange.check(self.block, self.seed_value)
+        orders = sum(len(action.orders.account) for action in actions)
+        self.recorder.record(orders, fills, cascade, premium)
+
+    def _oracle_slowdown(self) -> float:
+        """Factor on the feed's inclusion delay."""
+        if not self.scenario.protocol.oracle.gas_delay:
+            return 1.0
+        return max(1.0, self.world.gas[self.block] / self.scenario.world.gas.base)
+
+    def view(self, outside: Floats) -> View:
+        """What agents may see; `outside` in micro-USD per lot."""
+        world, names = self.world, self.units.names
+        ether = names.index("ETH") if "ETH" in names else None
+        return View(
+            block=self.block,
+            time=self.time,
+            seconds=float(self.seconds),
+            book=self.exchange.book,
+            parameters=self.exchange.parameters,
+            quotes=self.exchange.quotes(),
+            tick=self.units.tick,
+            funding_rate=self.exchange.rate / PPM,
+            outside=outside,
+            volatility=world.volatility,
+            calm_volatility=world.calm_volatility,
+            trend=world.trend,
+            gas=float(world.gas[self.block]),
+            gas_base=self.scenario.world.gas.base,
+            ether=float(world.outside[ether]) if ether is not None else self.scenario.world.gas.ether,
+            withdrawn=float(world.shocks.withdrawn[self.block]),
+            outside_size=self.outside.size,
+            outside_cash=self.outside.cash,
+        )
+
+    def _decisions(self, outside: Floats) -> list[Actions]:
+        """Every Mesa agent's actions, from one and the same view."""
+        decisions: list[Actions] = self.agents.map("act", self.view(outside))
+        return decisions
+
+    def _trade(self, actions: list[Actions]) -> Rows:
+        """Sequence and match everybody's orders; returns the fills."""
+        batch = join([action.orders for action in actions])
+        leaving = np.zeros(len(self.exchange.book.cash), np.bool_)
+        for action in actions:
+            leaving[action.leaving] = True
+        tickets = stream(self.seed_value, "sequence", self.block).permutation(len(batch.account))
+        return self.exchange.trade(batch, leaving, self.block, tickets)
+
+    def _liquidate(self, outside: Ints) -> Cascade:
+        """Liquidation rounds; tells the world what was forced."""
+        draws = stream(self.seed_value, "liquidation", self.block)
+        tickets = draws.integers(0, 2**31, self.rounds)
+        cascade = self.exchange.liquidate(outside, self.time, self.rounds, tickets)
+        forced = np.zeros(len(outside))
+        np.add.at(forced, cascade.liquidations["market"], cascade.liquidations["filled"])
+        self.world.force(forced * outside / MICRO)
+        return cascade
+
+    def _hedge(self, batches: list[Hedges], outside: Ints) -> None:
+        """Execute hedges outside, each at half the impact of all; the flow moves the next block's price."""
+        self.flow = self.outside.flow(batches) * outside / MICRO
+        self.outside.execute(batches, outside * self.world.execution_factor(self.flow))
+
+    def _pay_gas(self, actions: list[Actions]) -> None:
+        """Charge everybody who sent a transaction."""
+        cost = self.view(self.units.price(self.world.outside).astype(float)).transaction_cost()
+        for action in actions:
+            self.outside.cash[action.senders] -= cost
+            self.outside.gas_paid[action.senders] += cost
+
+    def _transfer(self, moves: Transfers) -> None:
+        """Carry out cash moves, as far as balances, the margin rule and the gate allow."""
+        for account, amount, kind in zip(*(column.tolist() for column in moves), strict=True):
+            self._move(account, amount, kind)
+
+    def _move(self, account: int, amount: int, kind: int) -> None:
+        """One cash move between the wallet, the venue and the vault."""
+        exchange = self.exchange
+        if kind == DEPOSIT:
+            exchange.deposit(account, amount)
+            self.outside.cash[account] -= amount
+        elif kind == WITHDRAW:
+            self.outside.cash[account] += exchange.withdraw(account, amount, self.time)
+        elif kind == VAULT_DEPOSIT:
+            vault.deposit(exchange.book, exchange.parameters, account, amount)
+        elif kind == VAULT_REDEEM and self.time >= exchange.gated_until:
+            vault.redeem(exchange.book, exchange.parameters, account, amount)
+
+    def close(self) -> None:
+        """Let Mesa forget this model, so that a worker's memory stays flat over many runs."""
+        self.remove_all_agents()
+        mesa.Agent._ids.pop(self, None)

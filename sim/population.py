@@ -1,0 +1,115 @@
+"""Who lives on the venue: the roles, their accounts, and what they bring."""
+
+from functools import partial
+from typing import NamedTuple
+
+import mesa
+import numpy as np
+
+from agents.arbitrageurs import Arbitrageurs
+from agents.depositors import Depositors, Vault
+from agents.liquidators import Liquidators
+from agents.market_makers import MarketMakers
+from agents.retail import Retail
+from agents.role import Endowment, Role
+from protocol.arithmetic import MICRO
+from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Ints
+from protocol.exchange import Exchange
+from protocol.vault import deposit
+from sim.configuration import Scenario
+from sim.streams import stream
+
+
+class Population(NamedTuple):
+    """The Mesa agents of a run, in the order in which they act, and the size of the venue."""
+
+    retail: Retail
+    makers: MarketMakers
+    arbitrageurs: Arbitrageurs
+    liquidators: Liquidators
+    depositors: Depositors
+    vault: Vault | None
+
+    @property
+    def roles(self) -> list[Role]:
+        """All roles that are present."""
+        return [role for role in self if role is not None]
+
+
+def account_count(scenario: Scenario) -> int:
+    """Number of accounts on the venue, its own included."""
+    agents = scenario.agents
+    people = (agents.retail, agents.market_makers, agents.arbitrageurs, agents.liquidators, agents.depositors)
+    return SYSTEM_ACCOUNTS + sum(group.accounts for group in people)
+
+
+def settle_in(model: mesa.Model, scenario: Scenario, seed: int) -> Population:
+    """Create the roles; each owns a run of consecutive accounts behind the venue's own."""
+    agents, vault, markets = scenario.agents, scenario.protocol.vault, scenario.markets
+    streams = partial(stream, seed)
+    first = SYSTEM_ACCOUNTS
+
+    def next_accounts(count: int) -> Ints:
+        nonlocal first
+        first += count
+        return np.arange(first - count, first, dtype=np.int64)
+
+    return Population(
+        Retail(model, next_accounts(agents.retail.accounts), streams, agents.retail, markets),
+        MarketMakers(
+            model, next_accounts(agents.market_makers.accounts), streams, agents.market_makers, markets
+        ),
+        Arbitrageurs(model, next_accounts(agents.arbitrageurs.accounts), streams, agents.arbitrageurs),
+        Liquidators(
+            model, next_accounts(agents.liquidators.accounts), streams, agents.liquidators, len(markets)
+        ),
+        Depositors(model, next_accounts(agents.depositors.accounts), streams, agents.depositors),
+        Vault(
+            model,
+            np.array([VAULT]),
+            streams,
+            spread=vault.spread,
+            layers=vault.layers,
+            order_share=vault.order_share,
+            skew=vault.skew,
+        )
+        if vault.quotes or scenario.protocol.backstop.rule == "takeover"
+        else None,
+    )
+
+
+def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
+    """Credit a role's deposits and give it its opening positions, entered at the opening price."""
+    book = exchange.book
+    for account, amount in zip(role.accounts.tolist(), endowment.cash.tolist(), strict=True):
+        exchange.deposit(account, amount)
+    book.size[:, role.accounts] = endowment.size
+    book.entry[:, role.accounts] = np.where(endowment.size != 0, book.mark[:, None], 0)
+    book.cash[role.accounts] -= book.mark @ endowment.size
+    book.open_interest[:] += np.maximum(endowment.size, 0).sum(axis=1)
+
+
+def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tuple[Role, Endowment]]:
+    """Open the venue: retail's positions, their counterparties, the insurance fund and the vault.
+
+    The long side of retail reaches the venue's share of the market's open interest; arbitrageurs carry
+    what retail's two sides leave open.
+    """
+    price, parameters = exchange.book.mark.copy(), exchange.parameters
+    interest = scenario.world.share * scenario.world.open_interest * MICRO
+    crowd = people.retail.endow(interest, price, parameters.initial)
+    residual = -crowd.size.sum(axis=1)
+    deposits = scenario.protocol.vault.deposits * MICRO
+    brought: list[tuple[Role, Endowment]] = [
+        (people.retail, crowd),
+        (people.makers, people.makers.endow(interest, price)),
+        (people.arbitrageurs, people.arbitrageurs.endow(interest, price, residual)),
+        (people.liquidators, people.liquidators.endow(interest, price)),
+        (people.depositors, people.depositors.endow(deposits, price)),
+    ]
+    for role, endowment in brought:
+        bring_in(exchange, role, endowment)
+    exchange.deposit(INSURANCE, round(scenario.protocol.insurance_fund * MICRO))
+    for account in people.depositors.accounts.tolist():
+        deposit(exchange.book, parameters, account, int(exchange.book.cash[account]))
+    return brought

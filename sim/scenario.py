@@ -1,0 +1,71 @@
+"""Loading a scenario: the only reader of scenario files; all problems come at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path as File
+
+from sim.assembly import Assembly, assemble
+from sim.checks import cross_problems
+from sim.configuration import Origins, Scenario
+from sim.layers import Layer
+from sim.prices import price_problems
+from sim.problems import Path, Problem, ScenarioError
+from sim.salvage import touches, validated, written
+from sim.validation import RULES
+
+__all__ = ["Problem", "Scenario", "ScenarioError", "load_scenario"]
+
+
+def load_scenario(source: str | File, overrides: Sequence[str] = ()) -> Scenario:
+    """Scenario of a file or a bundled name.
+
+    Parameters
+    ----------
+    source : str or Path
+        Path of a scenario file, or the name of a bundled scenario such as `black_thursday`.
+    overrides : sequence of str
+        Settings laid over the file, as `clock.block=30s`; values are YAML.
+
+    Returns
+    -------
+    Scenario
+        Defaults, preset, extended files, file and overrides, in rising precedence.
+
+    Raises
+    ------
+    ScenarioError
+        Listing every problem found, each with rule, value, file, line and path.
+    """
+    assembly = assemble(source, overrides)
+    scenario, broken, removed = validated(assembly.layer)
+    problems = [*assembly.problems, *(problem for problem in broken if not _excused(problem, assembly))]
+    if scenario is not None:
+        problems += _placed(_cross(scenario), assembly.layer, removed)
+    if problems or scenario is None:
+        raise ScenarioError(problems)
+    scenario._origins = Origins(assembly.layer.origins, assembly.sources)
+    return scenario
+
+
+def _excused(problem: Problem, assembly: Assembly) -> bool:
+    """Whether a value is missing only because a layer that may hold it could not be read."""
+    path = problem.about[0]
+    return problem.rule.startswith(RULES["missing"]) and any(path[: len(gap)] == gap for gap in assembly.gaps)
+
+
+def _cross(scenario: Scenario) -> Iterable[Problem]:
+    found = list(cross_problems(scenario))
+    return [*found, *price_problems(scenario.world.prices, scenario.clock, scenario.markets)]
+
+
+def _placed(problems: Iterable[Problem], layer: Layer, removed: set[Path]) -> list[Problem]:
+    """Problems with places, without those that come from a stand-in for a broken setting."""
+    kept = []
+    for problem in problems:
+        about = [written(path, layer.data, removed) for path in problem.about]
+        if any(touches(path, removed) for path in about):
+            continue
+        place = problem.place or layer.blamed(about).place
+        path = written(tuple(problem.path.split(".")), layer.data, removed) if problem.path else ()
+        kept.append(replace(problem, place=place, path=".".join(path), about=tuple(about)))
+    return kept

@@ -1,0 +1,167 @@
+"""The world's section of a scenario: prices, gas, outside depth and impact, and scheduled shocks."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from agents.settings import Duration, Settings, parameter
+
+Positive = Annotated[float, Field(gt=0)]
+
+VOLATILITY = {"BTC": 0.8, "ETH": 1.0}
+DEPTH = {"BTC": 20e6, "ETH": 10e6}
+
+
+def entries(value: object) -> object:
+    """A YAML list as a tuple; an empty `key:` is an empty list."""
+    return () if value is None else tuple(value) if isinstance(value, list) else value
+
+
+def _joined_with(default: dict[str, float]) -> BeforeValidator:
+    """A table by market changes and adds entries; it does not drop those of the default."""
+
+    def join(value: object) -> object:
+        return default | value if isinstance(value, dict) else value
+
+    return BeforeValidator(join)
+
+
+def _path(value: object) -> object:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, dict) and value and all(isinstance(path, str) and path for path in value.values()):
+        return value
+    raise ValueError("a path, or a mapping from market to path, is needed")
+
+
+class Waypoint(Settings):
+    """A moment after the start and the price of each market then."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Positive] = Field(init=False)
+
+    at: Duration = parameter(..., "s", ge=0)
+
+
+class Waypoints(Settings):
+    """Published or invented price levels, joined by a seeded Brownian bridge."""
+
+    kind: Literal["waypoints"]
+    event: str = parameter("", "", description="a bundled event by name, or the path of an event file")
+    points: Annotated[tuple[Waypoint, ...], BeforeValidator(entries)] = parameter(
+        (), "USD per base unit", description="levels by time since the start, in place of an event"
+    )
+    volatility: Annotated[dict[str, Annotated[float, Field(ge=0, le=20)]], _joined_with(VOLATILITY)] = (
+        parameter(VOLATILITY, "1 per sqrt(year)", description="of the bridge, by market")
+    )
+    correlation: float = parameter(0.8, "1", ge=-1, le=1, description="between markets, of the bridge")
+
+
+class Replay(Settings):
+    """Candle files, walked through open, extremes and close of each bar."""
+
+    kind: Literal["replay"]
+    path: Annotated[str | dict[str, str], BeforeValidator(_path)] = parameter(
+        ..., "", description="CSV or Parquet; by market, or one path with {market} or a market's name in it"
+    )
+
+
+class GasSettings(Settings):
+    """Price of blockspace: log-normal around its base, pulled back to it."""
+
+    base: float = parameter(20.0, "gwei", gt=0)
+    ether: float = parameter(
+        2000.0, "USD", gt=0, description="price of the gas token where the venue does not list ETH"
+    )
+    reversion: Duration = parameter(1800, "s", gt=0, description="half-life of a deviation")
+    sigma: float = parameter(0.35, "1", ge=0, le=5, description="standing deviation of log gas")
+
+
+class DepthSettings(Settings):
+    """Outside liquidity: it thins out when prices move, and comes back."""
+
+    share_1pct: Annotated[dict[str, Positive], _joined_with(DEPTH)] = parameter(
+        DEPTH, "USD", description="resting within 1 % of the mid, by market"
+    )
+    volatility_exponent: float = parameter(1.0, "1", ge=0, le=5, description="depth ~ volatility^-exponent")
+    calm_volatility: dict[str, Positive] = parameter(
+        {"BTC": 0.6, "ETH": 0.8},
+        "1 per sqrt(year)",
+        "BTC and ETH spot 1 h by year 2017-2022: 0.66 to 0.97 and 0.79 to 1.24; BTC perp 2024-26: 0.5",
+        description="at which depth is ordinary, by market",
+    )
+    floor: float = parameter(0.05, "1", gt=0, le=1, description="share of normal depth that always stays")
+    recovery: Duration = parameter(1800, "s", gt=0, description="half-life of a lack of depth")
+
+
+class ImpactSettings(Settings):
+    """What net outside flow does to the outside price."""
+
+    permanent: float = parameter(0.3, "1", ge=0, le=1, description="share of an impact that stays")
+    half_life: Duration = parameter(
+        600, "s", "90 % of an impact measured gone after about 12 minutes; rounded", gt=0
+    )
+    coefficient: float = parameter(1.0, "1", ge=0, description="log impact per flow over 100 x 1 % depth")
+    liquidations: bool = parameter(True, "1", description="forced flow moves the price too")
+
+
+class WorldSettings(Settings):
+    """What the venue does not control."""
+
+    reading: Literal["small", "representative"] = parameter(
+        "small", "", description="the venue is a part of the market, or stands for all of it"
+    )
+    share: float = parameter(0.1, "1", gt=0, le=1, description="the venue's part of open interest")
+    open_interest: float = parameter(
+        1.0e9, "USD", gt=0, description="of the whole market, long side, at the start"
+    )
+    prices: Annotated[Waypoints | Replay, Field(discriminator="kind")]
+    gas: GasSettings = GasSettings()
+    depth: DepthSettings = DepthSettings()
+    impact: ImpactSettings = ImpactSettings()
+
+
+Markets = Annotated[tuple[str, ...], BeforeValidator(entries)]
+
+
+class Shock(Settings):
+    """Something that strikes at a set time after the start."""
+
+    at: Duration = parameter(..., "s", ge=0)
+
+
+class PriceJump(Shock):
+    """The fundamental price jumps."""
+
+    kind: Literal["price_jump"]
+    size: float = parameter(..., "1", gt=-1, le=10, description="relative: -0.1 is a fall of 10 %")
+    markets: Markets = parameter((), "", description="empty: all")
+    half_life: Duration = parameter(0, "s", ge=0, description="of the return; 0: the jump stays")
+
+
+class GasSpike(Shock):
+    """Gas is a multiple of what it would be."""
+
+    kind: Literal["gas_spike"]
+    factor: float = parameter(..., "1", gt=0, le=1000)
+    duration: Duration = parameter(..., "s", gt=0)
+
+
+class LiquidityWithdrawal(Shock):
+    """A share of outside depth goes away."""
+
+    kind: Literal["liquidity_withdrawal"]
+    share: float = parameter(..., "1", gt=0, le=1)
+    duration: Duration = parameter(..., "s", gt=0)
+
+
+class OracleStall(Shock):
+    """The feed repeats its last price."""
+
+    kind: Literal["oracle_stall"]
+    duration: Duration = parameter(..., "s", gt=0)
+    markets: Markets = parameter((), "", description="empty: all")
+
+
+AnyShock = Annotated[PriceJump | GasSpike | LiquidityWithdrawal | OracleStall, Field(discriminator="kind")]
+Shocks = Annotated[tuple[AnyShock, ...], BeforeValidator(entries)]
