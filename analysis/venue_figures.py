@@ -233,22 +233,24 @@ def _backlog_detail(run: Run) -> str:
 
 def profit_and_loss(run: Run) -> Figure:
     """Profit and loss by role, on the venue and outside, with the total."""
-    agents = run.agents.assign(costs=-run.agents["gas_paid"])
-    parts = {"venue_pnl": "on the venue", "outside_pnl": "outside", "costs": "gas"}
-    order = [noun(role) for role in agents.sort_values("pnl")["role"]]
-    records = [
-        {"role": noun(role), "line": name, "value": figures6(value)}
-        for column, name in parts.items()
-        for role, value in zip(agents["role"], agents[column], strict=True)
-        if value != 0
-    ]
-    totals = [
-        {"role": noun(role), "value": figures6(pnl), "text": usd(pnl)}
-        for role, pnl in zip(agents["role"], agents["pnl"], strict=True)
-    ]
+    agents = run.agents.assign(costs=-run.agents["gas_paid"], name=run.agents["role"].map(noun))
+    order = list(agents.sort_values("pnl")["name"])
     axis = alt.Axis(title=None, labelFontSize=12, ticks=False, domain=False, labelPadding=8)
     y = alt.Y("role:N", sort=order, axis=axis)
-    bars = (
+    figure = alt.layer(_profit_bars(agents, y), *_profit_totals(agents, y))
+    sized = figure.properties(width=WIDTH, height=34 * len(agents) + 10)
+    return titled(sized, _profit_finding(agents), "Black mark and right column: total after gas")
+
+
+def _profit_bars(agents: pd.DataFrame, y: alt.Y) -> alt.Chart:
+    parts = {"venue_pnl": "on the venue", "outside_pnl": "outside", "costs": "gas"}
+    records = [
+        {"role": role, "line": name, "value": figures6(value)}
+        for column, name in parts.items()
+        for role, value in zip(agents["name"], agents[column], strict=True)
+        if value != 0
+    ]
+    drawn: alt.Chart = (
         alt.Chart(inline(records))
         .mark_bar(height=16)
         .encode(
@@ -258,18 +260,22 @@ def profit_and_loss(run: Run) -> Figure:
             tooltip=["role:N", alt.Tooltip("line:N", title="where"), alt.Tooltip("value:Q", format="$,.0f")],
         )
     )
-    marks = (
-        alt.Chart(inline(totals))
-        .mark_tick(color=BLACK, thickness=2.5, height=24)
-        .encode(x="value:Q", y=y, tooltip=["role:N", alt.Tooltip("text:N", title="total")])
+    return drawn
+
+
+def _profit_totals(agents: pd.DataFrame, y: alt.Y) -> tuple[alt.Chart, alt.Chart]:
+    totals = [
+        {"role": role, "value": figures6(pnl), "text": usd(pnl)}
+        for role, pnl in zip(agents["name"], agents["pnl"], strict=True)
+    ]
+    start = alt.Chart(inline(totals))
+    marks = start.mark_tick(color=BLACK, thickness=2.5, height=24).encode(
+        x="value:Q", y=y, tooltip=["role:N", alt.Tooltip("text:N", title="total")]
     )
-    texts = (
-        alt.Chart(inline(totals))
-        .mark_text(align="left", dx=8, fontSize=12, color="#222")
-        .encode(x=alt.value("width"), y=y, text="text:N")
+    texts = start.mark_text(align="left", dx=8, fontSize=12, color="#222").encode(
+        x=alt.value("width"), y=y, text="text:N"
     )
-    figure = alt.layer(bars, marks, texts).properties(width=WIDTH, height=34 * len(totals) + 10)
-    return titled(figure, _profit_finding(agents), "Black mark and right column: total after gas")
+    return marks, texts
 
 
 def _profit_finding(agents: pd.DataFrame) -> str:

@@ -87,7 +87,7 @@ def _protocol_problems(scenario: "Scenario") -> Iterator[Problem]:
 def _coverage_problems(scenario: "Scenario") -> Iterator[Problem]:
     """Every market needs its number in the tables that are kept by market."""
     world = scenario.world
-    tables = {"world.depth.share_1pct": world.depth.share_1pct}
+    tables = {"world.depth.within_1pct": world.depth.within_1pct}
     if isinstance(world.prices, Waypoints):
         tables["world.prices.volatility"] = world.prices.volatility
         yield from _waypoint_problems(scenario, world.prices)

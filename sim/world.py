@@ -111,7 +111,7 @@ class World:
         self.shocks = Shocks(shocks, clock, markets)
         self.fundamental = fundamental_paths(settings.prices, clock, markets, seed) * self.shocks.price
         self.gas = gas_path(settings.gas, clock, seed) * self.shocks.gas
-        self.normal_depth = np.array([settings.depth.share_1pct[market] for market in markets])
+        self.normal_depth = np.array([settings.depth.within_1pct[market] for market in markets])
         calm = np.array([settings.depth.calm_volatility[market] for market in markets])
         self.calm_volatility = calm / np.sqrt(YEAR_SECONDS)
         self.volatility = self.calm_volatility.copy()

@@ -80,7 +80,7 @@ class GasSettings(Settings):
 class DepthSettings(Settings):
     """Outside liquidity: it thins out when prices move, and comes back."""
 
-    share_1pct: Annotated[dict[str, Positive], _joined_with(DEPTH)] = parameter(
+    within_1pct: Annotated[dict[str, Positive], _joined_with(DEPTH)] = parameter(
         DEPTH, "USD", description="resting within 1 % of the mid, by market"
     )
     volatility_exponent: float = parameter(1.0, "1", ge=0, le=5, description="depth ~ volatility^-exponent")

@@ -152,7 +152,7 @@ def test_a_market_that_no_preset_knows_gives_its_own_numbers(tmp_path: Path) -> 
         "protocol:\n  markets:\n    SOL: {lot: 0.1, tick: 0.01,"
         " initial_margin: 0.1, maintenance_margin: 0.05}\n"
         "world:\n"
-        "  depth: {share_1pct: {SOL: 1e6}}\n"
+        "  depth: {within_1pct: {SOL: 1e6}}\n"
         "  prices: {points: [{at: 0s, BTC: 1, ETH: 1, SOL: 1}], volatility: {SOL: 1}}\n"
         "agents: {retail: {market_weights: {SOL: 0.1}}}\n"
     )
@@ -351,7 +351,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         "--set governance.rout=x  governance.rout: unknown key; did you mean route?",
         "BTC.csv  no such candle file",
         "ETH.csv  no such candle file",
-        "mine.yaml:10  world.depth.share_1pct: market SOL needs a value",
+        "mine.yaml:10  world.depth.within_1pct: market SOL needs a value",
     ]
     for part in expected:
         assert any(line.startswith(part) for line in lines), (part, lines)
