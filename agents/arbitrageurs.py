@@ -1,9 +1,10 @@
 """Arbitrageurs: they hold the venue's price to the outside price, as far as gas and capital allow.
 
 Where the venue's bid stands above the outside price by more than fees, transaction cost and a premium for
-the risk of the second leg, they sell on the venue and buy outside; and the reverse. At the start they carry
-the other side of retail's net position, hedged. The funding that they will receive or pay while they hold the position counts too. Their transactions compete for blockspace: when gas rises
-past what they bid, some blocks pass without them.
+the risk of the second leg, they sell on the venue and buy outside; and the reverse. The funding that they
+will receive or pay while they hold the position counts too. At the start they carry the other side of
+retail's net position, hedged. Their transactions compete for blockspace: when gas rises past what they bid,
+some blocks pass without them.
 """
 
 import mesa

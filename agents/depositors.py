@@ -9,6 +9,8 @@ References
 .. [1] dYdX v4-chain, x/vault/types/params.go and x/vault/keeper/orders.go.
 """
 
+from typing import NamedTuple
+
 import mesa
 import numpy as np
 
@@ -20,6 +22,7 @@ from agents.role import (
     Endowment,
     Role,
     Stream,
+    Transfers,
     View,
     merge_transfers,
     transfers,
@@ -39,7 +42,9 @@ class DepositorSettings(Settings):
     alarm: float = parameter(50.0, "1", ge=0, description="growth of attention per unit of loss")
     tolerance: float = parameter(0.05, "1", gt=0, lt=1, description="median loss that makes one leave")
     tolerance_sigma: float = parameter(0.8, "1", ge=0, description="standard deviation of log tolerance")
-    inflow: float = parameter(0.1, "1/day", ge=0, description="idle depositors coming back to a winning vault")
+    inflow: float = parameter(
+        0.1, "1/day", ge=0, description="idle depositors coming back to a winning vault"
+    )
 
 
 class Depositors(Role):
@@ -75,11 +80,20 @@ class Depositors(Role):
         home = transfers(self.accounts[idle], view.book.cash[self.accounts[idle]], WITHDRAW)
         return Actions(transfers=merge_transfers(redeem, home, self._come_back(view, price)))
 
-    def _come_back(self, view: View, price: float):
+    def _come_back(self, view: View, price: float) -> Transfers:
         """Deposits of idle depositors while the vault stands above what they paid."""
         looking = self.awake(view, self.settings.inflow / 86_400, "return")
         cash = view.book.cash[self.accounts[looking]] * (price > 1.0)
         return transfers(self.accounts[looking], cash, VAULT_DEPOSIT)
+
+
+class Quoting(NamedTuple):
+    """How the vault quotes: spread of a layer [1], layers, order size over equity [1], skew factor [1]."""
+
+    spread: float
+    layers: int
+    order_share: float
+    skew: float
 
 
 class Vault(Role):
@@ -92,13 +106,10 @@ class Vault(Role):
         model: mesa.Model,
         accounts: Ints,
         stream: Stream,
-        spread: float,
-        layers: int,
-        order_share: float,
-        skew: float,
+        quoting: Quoting,
     ) -> None:
         super().__init__(model, accounts, stream)
-        self.spread, self.layers, self.order_share, self.skew = spread, layers, order_share, skew
+        self.quoting = quoting
 
     def act(self, view: View) -> Actions:
         """Quote, and sell down what is more than the quotes would carry."""
@@ -115,11 +126,13 @@ class Vault(Role):
         if equity < 1000 * MICRO:
             return join([])
         leverage = view.book.size[:, VAULT] * price / equity
-        lots = (self.order_share * equity / price).astype(np.int64)
+        lots = (self.quoting.order_share * equity / price).astype(np.int64)
         ladder = []
-        for layer in range(self.layers):
+        for layer in range(self.quoting.layers):
             for side in (1, -1):
-                limit = price * (1 + self._offset(side, side * leverage + layer * self.order_share, layer))
+                limit = price * (
+                    1 + self._offset(side, side * leverage + layer * self.quoting.order_share, layer)
+                )
                 ladder.append(
                     orders(
                         np.full(len(price), VAULT),
@@ -135,8 +148,10 @@ class Vault(Role):
     def _offset(self, side: int, leverage: Floats, layer: int) -> Floats:
         """Distance of a layer from the oracle price, (m,) [1]; `leverage` > 0 where the side adds to it."""
         adding = np.maximum(leverage, 0)
-        shift = np.where(leverage > 0, (self.skew * adding + 1) ** 2 - 1, self.skew * leverage)
-        return -side * self.spread * (layer + 1) * np.maximum(1 + shift, 0.05)
+        shift = np.where(
+            leverage > 0, (self.quoting.skew * adding + 1) ** 2 - 1, self.quoting.skew * leverage
+        )
+        return -side * self.quoting.spread * (layer + 1) * np.maximum(1 + shift, 0.05)
 
     def _unwind(self, view: View, equity: float) -> Orders:
         """Reduce-only slices of positions worth more than a tenth of equity, at up to 1 % from the mark."""

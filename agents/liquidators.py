@@ -20,7 +20,7 @@ class LiquidatorSettings(Settings):
     accounts: int = parameter(10, "1", ge=0, le=10_000)
     capital: float = parameter(0.05, "1", gt=0, description="of all together, of open interest")
     leverage: float = parameter(3.0, "1", gt=0, description="largest position, of capital")
-    discount: float = parameter(0.008, "1", gt=0, lt=1, description="least distance from the oracle price")
+    discount: float = parameter(0.008, "1", gt=0, lt=1, description="least distance from the outside price")
     risk_premium: float = parameter(1.0, "1", ge=0, description="per volatility of the holding time")
     holding: Duration = parameter(600, "s", gt=0, description="time to unload")
     gas_tolerance: float = parameter(
@@ -64,7 +64,7 @@ class Liquidators(Role):
         luck = self.draw("inclusion", view.block).random(len(self.accounts))
         included = np.flatnonzero((luck < view.inclusion(self.settings.gas_tolerance)) & self._restless(view))
         self.renewed[included] = view.time
-        self.reference[:, included] = view.book.oracle[:, None]
+        self.reference[:, included] = view.outside[:, None]
         rate = 1 - 0.5 ** (view.seconds / self.settings.holding * 2)
         held = view.book.size[:, self.accounts].astype(float)
         return Actions(
@@ -77,13 +77,13 @@ class Liquidators(Role):
     def _restless(self, view: View) -> Mask:
         """Who has a reason to pay for a transaction: old orders, a moved price, or a position to close."""
         chosen = self.settings
-        moved = np.abs(view.book.oracle[:, None] / self.reference - 1) > chosen.discount / 4
+        moved = np.abs(view.outside[:, None] / self.reference - 1) > chosen.discount / 4
         old = view.time - self.renewed >= chosen.patience / 2
         holding = view.book.size[:, self.accounts].any(axis=0)
         return old | moved.any(axis=0) | holding
 
     def distance(self, view: View) -> Floats:
-        """How far from the oracle price an order rests, (m, k) [1]."""
+        """How far from the outside price an order rests, (m, k) [1]."""
         chosen = self.settings
         risk = chosen.risk_premium * view.volatility * np.sqrt(chosen.holding)
         gas = 2 * view.transaction_cost() / np.maximum(chosen.leverage * self.capital / 4, 1.0)
@@ -92,7 +92,7 @@ class Liquidators(Role):
     def _bids(self, view: View, included: Ints) -> Orders:
         """One order on either side of every market for each included liquidator."""
         chosen, account = self.settings, self.accounts[included]
-        price = view.book.oracle[:, None].astype(float)
+        price = view.outside[:, None]
         equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
         reach = np.minimum(chosen.leverage * equity, chosen.leverage * self.capital[included])
         lots = (reach / (2 * len(price)) / price).astype(np.int64)

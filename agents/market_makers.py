@@ -36,7 +36,9 @@ class MarketMakerSettings(Settings):
     half_spread: float = parameter(
         2.0, "bp", "quoted spread on dYdX 0.34 bp at the touch; a minute's ladder starts wider", gt=0
     )
-    volatility_spread: float = parameter(0.25, "1", ge=0, description="half-spread per volatility of a minute")
+    volatility_spread: float = parameter(
+        0.25, "1", ge=0, description="half-spread per volatility of a minute"
+    )
     levels: int = parameter(8, "1", ge=1, le=50)
     width: float = parameter(0.02, "1", gt=0, lt=1, description="from the centre to the last level")
     quoted: float = parameter(0.4, "1", gt=0, description="notional on each side of a market, of capital")
@@ -72,7 +74,9 @@ class MarketMakers(Role):
         each = self.settings.capital * open_interest / max(len(self.accounts), 1)
         self.capital = np.full(len(self.accounts), each)
         cash = self.capital.astype(np.int64)
-        return Endowment(cash, self.settings.outside * self.capital, np.zeros((len(price), len(cash)), np.int64))
+        return Endowment(
+            cash, self.settings.outside * self.capital, np.zeros((len(price), len(cash)), np.int64)
+        )
 
     def act(self, view: View) -> Actions:
         """Replace all quotes, hedge, and balance cash between the venue and outside."""

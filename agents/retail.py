@@ -69,12 +69,16 @@ class RetailSettings(Settings):
     slippage: float = parameter(0.01, "1", gt=0, lt=1, description="worst price of an order, from the mid")
     caution: float = parameter(0.5, "1", ge=0, description="entries ~ (volatility over calm)^-caution")
     stops: float = parameter(0.3, "1", ge=0, le=1, description="accounts with a stop-loss")
-    stop_loss: float = parameter(0.5, "1", gt=0, lt=1, description="equity lost since opening that triggers it")
+    stop_loss: float = parameter(
+        0.5, "1", gt=0, lt=1, description="equity lost since opening that triggers it"
+    )
     targets: float = parameter(0.6, "1", ge=0, le=1, description="accounts with a profit target")
     take_profit: float = parameter(0.4, "1", gt=0, description="equity gained since opening that triggers it")
     wallet: float = parameter(0.5, "1", ge=0, description="cash outside, of equity at the start")
     watchful: float = parameter(0.4, "1", ge=0, le=1, description="accounts that top up")
-    top_up_trigger: float = parameter(1.6, "1", ge=1, description="equity over maintenance that calls for cash")
+    top_up_trigger: float = parameter(
+        1.6, "1", ge=1, description="equity over maintenance that calls for cash"
+    )
     top_up_target: float = parameter(3.0, "1", gt=1, description="equity over maintenance after a top-up")
     top_up_rate: float = parameter(4.0, "1/hour", ge=0, description="looks at the margin when it is near")
     market_weights: dict[str, float] = Field(
@@ -103,7 +107,9 @@ class Retail(Role):
         count = len(accounts)
         taste = traits.random((6, count))
         self.style = np.where(
-            taste[0] < settings.momentum, 1, np.where(taste[0] < settings.momentum + settings.contrarian, -1, 0)
+            taste[0] < settings.momentum,
+            1,
+            np.where(taste[0] < settings.momentum + settings.contrarian, -1, 0),
         )
         self.home = np.searchsorted(self.market_shares, taste[1]).astype(np.int64)
         self.has_stop = taste[2] < settings.stops
@@ -145,7 +151,7 @@ class Retail(Role):
         cash = np.rint(self.weight * tilt * scale).astype(np.int64)
         self.start_cash = cash.astype(float)
         self.opening_equity = self.start_cash.copy()
-        return Endowment(cash, self.settings.wallet * cash, size)
+        return Endowment(cash, self.settings.wallet * self.start_cash, size)
 
     def act(self, view: View) -> Actions:
         """Stops, targets and top-ups of those who are near, then the decisions of those who woke."""
@@ -161,7 +167,9 @@ class Retail(Role):
             orders=join(
                 [self._close(view, triggered), self._close(view, closing), self._open(view, opening)]
             ),
-            transfers=merge_transfers(self._top_up(view), self._return(view, flat), self._cash_out(view, flat)),
+            transfers=merge_transfers(
+                self._top_up(view), self._return(view, flat), self._cash_out(view, flat)
+            ),
         )
 
     def _triggered(self, view: View) -> Ints:

@@ -232,4 +232,3 @@ class Role(mesa.Agent):  # type: ignore[misc]
     def act(self, view: View) -> Actions:
         """Decide on this block."""
         raise NotImplementedError
-

@@ -28,7 +28,7 @@ def parameter(default: Any, unit: str, source: str | None = None, **constraints:
     constraints : Any
         pydantic's `gt`, `ge`, `lt`, `le`, `description`.
     """
-    provenance = {"unit": unit, "source": source or "assumed"}
+    provenance: dict[str, Any] = {"unit": unit, "source": source or "assumed"}
     return Field(default, json_schema_extra=provenance, **constraints)
 
 

@@ -15,6 +15,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[Any]
+Row = Any  # one record of a structured array, whose fields mypy cannot see
 
 FEES, INSURANCE, CLEARING, VAULT = range(4)
 SYSTEM_ACCOUNTS = 4

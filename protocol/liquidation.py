@@ -11,7 +11,7 @@ References
 import numpy as np
 
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil, ppm_floor
-from protocol.book import FEES, INSURANCE, Book, Floats, Ints, Rows, exchange_position, move_cash
+from protocol.book import FEES, INSURANCE, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
@@ -154,7 +154,7 @@ def plan_round(book: Book, parameters: RiskParameters, candidates: Ints, attempt
 
 @kernel
 def fill_slice(
-    book: Book, parameters: RiskParameters, maker: int, change: int, price: int, order: Rows
+    book: Book, parameters: RiskParameters, maker: int, change: int, price: int, order: Row
 ) -> bool:
     """Fill a slice of a liquidation at a maker's price; the insurance fund settles the difference.
 
@@ -180,14 +180,14 @@ def fill_slice(
 
 
 @kernel
-def execute_liquidation(book: Book, parameters: RiskParameters, ladder: Ladder, order: Rows) -> None:
+def execute_liquidation(book: Book, parameters: RiskParameters, ladder: Ladder, order: Row) -> None:
     """Match one liquidation order against the book and complete its record."""
     account, market = order.account, order.market
     buying = order.size > 0
     row = 2 * market + (ASK if buying else BID)
     limit = on_tick(order.limit, ladder.tick[market], buying)
     while order.filled != order.size and crosses(ladder, row, limit, buying):
-        best = ladder.count[row] - 1
+        best = ladder.orders[row] - 1
         maker, price = ladder.account[row, best], abs(ladder.key[row, best])
         lots = min(abs(order.size - order.filled), ladder.size[row, best])
         before = order.filled

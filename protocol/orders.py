@@ -65,9 +65,7 @@ def orders(
     kept = int(np.count_nonzero(wanted))
     columns = (column(value) for value in (*given, kind, expiry, priority))
     account, market, size, limit, kinds, expiries, priorities = columns
-    return Orders(
-        account, market, size, limit, kinds, np.full(kept, reduce_only), expiries, priorities
-    )
+    return Orders(account, market, size, limit, kinds, np.full(kept, reduce_only), expiries, priorities)
 
 
 NONE = orders(np.empty(0, np.int64), 0, np.empty(0, np.int64))

@@ -13,6 +13,7 @@ from protocol.book import (
     VAULT,
     Book,
     Ints,
+    Row,
     Rows,
     exchange_position,
     move_cash,
@@ -63,7 +64,7 @@ def take_over(book: Book, parameters: RiskParameters, account: int) -> bool:
 
 @kernel
 def deleverage_against(
-    book: Book, parameters: RiskParameters, account: int, counterparty: int, market: int, row: Rows
+    book: Book, parameters: RiskParameters, account: int, counterparty: int, market: int, row: Row
 ) -> bool:
     """Close a bankrupt position against one opposite holder at the bankruptcy price; record it in `row`.
 

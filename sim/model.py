@@ -103,7 +103,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         """Factor on the feed's inclusion delay."""
         if not self.scenario.protocol.oracle.gas_delay:
             return 1.0
-        return max(1.0, self.world.gas[self.block] / self.scenario.world.gas.base)
+        return max(1.0, float(self.world.gas[self.block]) / self.scenario.world.gas.base)
 
     def view(self, outside: Floats) -> View:
         """What agents may see; `outside` in micro-USD per lot."""

@@ -7,7 +7,7 @@ import mesa
 import numpy as np
 
 from agents.arbitrageurs import Arbitrageurs
-from agents.depositors import Depositors, Vault
+from agents.depositors import Depositors, Quoting, Vault
 from agents.liquidators import Liquidators
 from agents.market_makers import MarketMakers
 from agents.retail import Retail
@@ -68,10 +68,7 @@ def settle_in(model: mesa.Model, scenario: Scenario, seed: int) -> Population:
             model,
             np.array([VAULT]),
             streams,
-            spread=vault.spread,
-            layers=vault.layers,
-            order_share=vault.order_share,
-            skew=vault.skew,
+            Quoting(vault.spread, vault.layers, vault.order_share, vault.skew),
         )
         if vault.quotes or scenario.protocol.backstop.rule == "takeover"
         else None,

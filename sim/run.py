@@ -8,9 +8,9 @@ import pandas as pd
 
 from protocol.arithmetic import MICRO
 from sim.configuration import Scenario
+from sim.frames import Tables
 from sim.metrics import summarise
 from sim.model import Model
-from sim.record import Tables
 
 REPORTED_BLOCKS = 15
 
@@ -97,6 +97,4 @@ def _result(model: Model) -> Result:
     tables = Tables(model.recorder).all()
     summary = summarise(tables, model.units.names, model.seconds)
     accounts = len(model.exchange.book.cash)
-    return Result(
-        model.scenario, model.seed_value, accounts, tables, summary, model.recorder.transcript()
-    )
+    return Result(model.scenario, model.seed_value, accounts, tables, summary, model.recorder.transcript())

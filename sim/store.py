@@ -55,7 +55,8 @@ def manifest(result: Result) -> dict[str, Any]:
         "reading": scenario.world.reading,
         "transcript_hash": result.transcript,
         "git_revision": git_revision(),
-        "packages": {"python": platform.python_version()} | {name: package_version(name) for name in PACKAGES},
+        "packages": {"python": platform.python_version()}
+        | {name: package_version(name) for name in PACKAGES},
         "scenario": resolved(scenario),
         "parameters": provenance(scenario),
     }

@@ -35,7 +35,7 @@ class Grid(NamedTuple):
 
     def usd(self, price: Ints | Floats) -> Floats:
         """Prices in USD per base unit, of prices in micro-USD per lot."""
-        converted: Floats = np.asarray(price) / (self.lot * MICRO)
+        converted: Floats = np.asarray(price, np.float64) / (self.lot * MICRO)
         return converted
 
 

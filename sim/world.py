@@ -84,7 +84,7 @@ class Shocks:
             self.withdrawn[lasting] = np.maximum(self.withdrawn[lasting], shock.share)
         elif isinstance(shock, OracleStall):
             lasting = struck & (since < shock.duration)
-            self.stalled[np.ix_(lasting, self._columns(shock.markets))] = True
+            self.stalled[:, self._columns(shock.markets)] |= lasting[:, None]
 
     def _columns(self, names: Sequence[str]) -> list[int]:
         return [self.markets.index(name) for name in names] or list(range(len(self.markets)))
@@ -94,8 +94,9 @@ class World:
     """The outside market, block by block; prices in USD per base unit, flows and depth in USD.
 
     The outside price is the fundamental price times the impact of the venue's participants:
-    `log S = log F + P + T`, where a net flow Q adds `λ·Q/D`, a share of it to the permanent part P and the
-    rest to the transient part T, which decays. D is a hundred times the depth within 1 %.
+    `log S = log F + P + T`. A net flow Q adds `φ·λ·Q/D₀` to the permanent part P, what the market learns
+    from it, at ordinary depth; and `(1−φ)·λ·Q/D` to the transient part T, what it costs to be absorbed, at
+    the depth of the moment. T decays. D is a hundred times the depth within 1 %.
     """
 
     def __init__(
@@ -138,10 +139,10 @@ class World:
         """
         self.block += 1
         impact = self.settings.impact
-        push = impact.coefficient * self._felt(flow) / (100 * self.depth)
-        self.permanent += impact.permanent * push
+        push = impact.coefficient * self._felt(flow) / 100
+        self.permanent += impact.permanent * push / self.normal_depth
         self.transient *= memory(self.seconds, impact.half_life)
-        self.transient += (1 - impact.permanent) * push
+        self.transient += (1 - impact.permanent) * push / self.depth
         before = self.outside
         self.outside = self.fundamental[self.block] * np.exp(self.permanent + self.transient)
         self._observe(np.log(self.outside / before))
@@ -154,12 +155,14 @@ class World:
         self.forced = self.forced * memory(self.seconds, FORCED_HALF_LIFE) + flow
 
     def execution_factor(self, flow: Floats) -> Floats:
-        """Price of a net purchase of `flow`, (m,) [USD], over the outside price before it: half its impact."""
+        """Price of a net purchase of `flow`, (m,) [USD], over the outside price: half its impact."""
         return np.exp(0.5 * self.settings.impact.coefficient * flow / (100 * self.depth))
 
     def _felt(self, flow: Floats) -> Floats:
         """The flow that moves the price: without forced hedges, if the scenario takes their impact away."""
-        forced = np.where(self.forced * flow > 0, np.sign(flow) * np.minimum(abs(flow), abs(self.forced)), 0.0)
+        forced = np.where(
+            self.forced * flow > 0, np.sign(flow) * np.minimum(abs(flow), abs(self.forced)), 0.0
+        )
         self.forced -= forced
         return flow if self.settings.impact.liquidations else flow - forced
 

@@ -101,7 +101,9 @@ class ImpactSettings(Settings):
     half_life: Duration = parameter(
         600, "s", "90 % of an impact measured gone after about 12 minutes; rounded", gt=0
     )
-    coefficient: float = parameter(1.0, "1", ge=0, description="log impact per flow over 100 x 1 % depth")
+    coefficient: float = parameter(
+        1.0, "1", ge=0, description="log impact of a flow, over 100 times the depth within 1 %"
+    )
     liquidations: bool = parameter(True, "1", description="forced flow moves the price too")
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import ppm_ceil
-from protocol.book import FEES, Book, Floats, Ints, Mask, Rows, exchange_position, move_cash
+from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.margin import account_risk, risk_after, transition_allowed
 from protocol.orders import IMMEDIATE, POST_ONLY, Orders
@@ -30,8 +30,8 @@ class Ladder(NamedTuple):
         younger first, so that the last entry has priority in price and time.
     account, size, expiry : (2m, c) int64
         Owner, lots left (positive), last block of life.
-    count : (2m,) int64
-        Orders in each row.
+    orders : (2m,) int64
+        Number of orders in each row.
     tick : (m,) int64
         Price increment [micro-USD per lot].
     last : (m,) int64
@@ -42,7 +42,7 @@ class Ladder(NamedTuple):
     account: Ints
     size: Ints
     expiry: Ints
-    count: Ints
+    orders: Ints
     tick: Ints
     last: Ints
 
@@ -56,18 +56,22 @@ def open_ladder(tick: Ints, prices: Ints, capacity: int = LEVELS) -> Ladder:
 
 def with_room(ladder: Ladder, extra: int) -> Ladder:
     """The same book with room for `extra` more orders on any side."""
-    needed, capacity = int(ladder.count.max()) + extra, ladder.key.shape[1]
+    needed, capacity = int(ladder.orders.max()) + extra, ladder.key.shape[1]
     if needed <= capacity:
         return ladder
     grow = ((0, 0), (0, max(needed, 2 * capacity) - capacity))
-    columns = (np.pad(column, grow) for column in ladder[:4])
-    return Ladder(*columns, *ladder[4:])
+    return ladder._replace(
+        key=np.pad(ladder.key, grow),
+        account=np.pad(ladder.account, grow),
+        size=np.pad(ladder.size, grow),
+        expiry=np.pad(ladder.expiry, grow),
+    )
 
 
 @kernel
 def insert_order(ladder: Ladder, row: int, key: int, account: int, size: int, expiry: int) -> None:
     """Rest an order behind all orders of the same price."""
-    count = ladder.count[row]
+    count = ladder.orders[row]
     place = np.searchsorted(ladder.key[row, :count], key)
     for slot in range(count, place, -1):
         ladder.key[row, slot] = ladder.key[row, slot - 1]
@@ -78,16 +82,16 @@ def insert_order(ladder: Ladder, row: int, key: int, account: int, size: int, ex
     ladder.account[row, place] = account
     ladder.size[row, place] = size
     ladder.expiry[row, place] = expiry
-    ladder.count[row] = count + 1
+    ladder.orders[row] = count + 1
 
 
 @kernel
 def cancel_orders(ladder: Ladder, leaving: Mask, block: int) -> int:
     """Remove the orders of `leaving` accounts, (n,) bool, and all that expired before `block`."""
     removed = 0
-    for row in range(ladder.count.size):
+    for row in range(ladder.orders.size):
         kept = 0
-        for slot in range(ladder.count[row]):
+        for slot in range(ladder.orders[row]):
             if leaving[ladder.account[row, slot]] or ladder.expiry[row, slot] < block:
                 removed += 1
                 continue
@@ -96,17 +100,17 @@ def cancel_orders(ladder: Ladder, leaving: Mask, block: int) -> int:
             ladder.size[row, kept] = ladder.size[row, slot]
             ladder.expiry[row, kept] = ladder.expiry[row, slot]
             kept += 1
-        ladder.count[row] = kept
+        ladder.orders[row] = kept
     return removed
 
 
 @kernel
 def consume_best(ladder: Ladder, row: int, lots: int) -> None:
     """Take `lots` from the best order; it leaves when nothing is left of it."""
-    best = ladder.count[row] - 1
+    best = ladder.orders[row] - 1
     ladder.size[row, best] -= lots
     if ladder.size[row, best] == 0:
-        ladder.count[row] = best
+        ladder.orders[row] = best
 
 
 @kernel
@@ -127,7 +131,7 @@ def margin_allows(
 
 @kernel
 def try_fill(
-    book: Book, parameters: RiskParameters, taker: int, maker: int, market: int, change: int, fill: Rows
+    book: Book, parameters: RiskParameters, taker: int, maker: int, market: int, change: int, fill: Row
 ) -> int:
     """Fill `change` lots at `fill.price` if both sides pass the margin rule; complete the record `fill`."""
     quote = change * fill.price
@@ -148,9 +152,9 @@ def try_fill(
 @kernel
 def crosses(ladder: Ladder, row: int, limit: int, buying: bool) -> bool:
     """Whether the best order of a side is within `limit` (0: any price)."""
-    if ladder.count[row] == 0:
+    if ladder.orders[row] == 0:
         return False
-    price = abs(ladder.key[row, ladder.count[row] - 1])
+    price = abs(ladder.key[row, ladder.orders[row] - 1])
     return limit == 0 or (price <= limit if buying else price >= limit)
 
 
@@ -171,7 +175,7 @@ def take(
     account, market, left, limit = order
     row = 2 * market + (ASK if left > 0 else BID)
     while left != 0 and crosses(ladder, row, limit, left > 0):
-        best = ladder.count[row] - 1
+        best = ladder.orders[row] - 1
         maker = ladder.account[row, best]
         lots = min(abs(left), ladder.size[row, best])
         change = lots if left > 0 else -lots
@@ -199,9 +203,7 @@ def on_tick(limit: int, tick: int, buying: bool) -> int:
 
 
 @kernel
-def match_orders(
-    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows
-) -> int:
+def match_orders(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
     done = 0
     for index in range(batch.account.size):
@@ -224,9 +226,7 @@ def match_orders(
     return done
 
 
-def match(
-    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders
-) -> tuple[Ladder, Rows]:
+def match(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders) -> tuple[Ladder, Rows]:
     """Execute a sequenced batch; return the book (grown if it had to) and the fills.
 
     Returns
@@ -236,7 +236,7 @@ def match(
         `size` is the taker's change; prices in micro-USD per lot, fees in micro-USD.
     """
     ladder = with_room(ladder, len(batch.account))
-    fills = np.zeros(2 * len(batch.account) + int(ladder.count.sum()) + 1, FILL)
+    fills = np.zeros(2 * len(batch.account) + int(ladder.orders.sum()) + 1, FILL)
     done = match_orders(book, parameters, ladder, batch, fills)
     return ladder, fills[:done]
 
@@ -244,14 +244,14 @@ def match(
 @kernel
 def best_price(ladder: Ladder, row: int) -> int:
     """Best price of a side, 0 when it is empty."""
-    return abs(ladder.key[row, ladder.count[row] - 1]) if ladder.count[row] else 0
+    return abs(ladder.key[row, ladder.orders[row] - 1]) if ladder.orders[row] else 0
 
 
 @kernel
 def impact_price(ladder: Ladder, row: int, notional: int) -> float:
     """Average price of an order for `notional` against a side; 0 when the depth is less."""
     spent, lots = 0, 0.0
-    for slot in range(ladder.count[row] - 1, -1, -1):
+    for slot in range(ladder.orders[row] - 1, -1, -1):
         price = abs(ladder.key[row, slot])
         value = min(price * ladder.size[row, slot], notional - spent)
         spent += value
@@ -265,7 +265,7 @@ def impact_price(ladder: Ladder, row: int, notional: int) -> float:
 def depth(ladder: Ladder, row: int, price: int, band: float) -> int:
     """Notional resting within `band` [1] of `price` on a side [micro-USD]."""
     total = 0
-    for slot in range(ladder.count[row] - 1, -1, -1):
+    for slot in range(ladder.orders[row] - 1, -1, -1):
         level = abs(ladder.key[row, slot])
         if abs(level / price - 1.0) > band:
             break

@@ -1,0 +1,183 @@
+"""A finished run's history as frames: times in UTC, money in USD, sizes in base units."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protocol.arithmetic import MICRO, PPM
+from protocol.book import CLEARING, FEES, INSURANCE, SYSTEM_ACCOUNTS, VAULT, Floats
+from protocol.liquidation import OUTCOMES
+from protocol.waterfall import STAGES, UNCOVERED
+from sim.record import Recorder
+
+
+class Tables:
+    """The tables of a finished run."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.model = recorder.model
+        self.names = np.array(self.model.units.names)
+        self.roles = self._role_names()
+
+    def all(self) -> dict[str, pd.DataFrame]:
+        """Every table by its name in the run folder."""
+        return {
+            "blocks": self.blocks(),
+            "markets": self.markets(),
+            "liquidations": self.liquidations(),
+            "deleverages": self.deleverages(),
+            "waterfall": self.waterfall(),
+            "parameters": self.parameters(),
+            "agents": self.agents(),
+        }
+
+    def _role_names(self) -> NDArray[Any]:
+        """Role of every account, (n,) of str."""
+        names = np.full(len(self.model.exchange.book.cash), "venue", object)
+        names[INSURANCE], names[VAULT] = "insurance_fund", "vault"
+        for role in self.model.people.roles:
+            names[role.accounts] = role.name
+        return names
+
+    def _times(self, blocks: NDArray[Any]) -> pd.Series:
+        start = pd.Timestamp(self.model.scenario.clock.start)
+        seconds = blocks.astype(np.int64) * self.model.seconds
+        return pd.Series(start + pd.to_timedelta(seconds, unit="s"))
+
+    def blocks(self) -> pd.DataFrame:
+        """One row for each block."""
+        frame = pd.DataFrame(self.recorder.blocks)
+        frame.insert(1, "time", self._times(self.recorder.blocks["block"]))
+        return frame
+
+    def markets(self) -> pd.DataFrame:
+        """One row for each block and market."""
+        count = len(self.names)
+        block = np.repeat(self.recorder.blocks["block"], count)
+        frame = pd.DataFrame(self.recorder.markets.ravel())
+        frame.insert(0, "block", block)
+        frame.insert(1, "time", self._times(block))
+        frame.insert(2, "market", np.tile(self.names, len(self.recorder.blocks)))
+        return frame
+
+    def liquidations(self) -> pd.DataFrame:
+        """One row for each liquidation order."""
+        block, rows = self.recorder.log("liquidations")
+        lot, market = self.model.units.lot[rows["market"]], rows["market"]
+        scale = lot * MICRO
+        filled = rows["filled"].astype(float)
+        price = np.divide(rows["quote"], filled, out=np.full(len(rows), np.nan), where=filled != 0)
+        columns = {
+            "block": block,
+            "time": self._times(block),
+            "round": rows["round"],
+            "market": self.names[market],
+            "account": rows["account"],
+            "role": self.roles[rows["account"]],
+            "size": rows["size"] * lot,
+            "filled": filled * lot,
+            "price": price / scale,
+            "oracle": rows["oracle"] / scale,
+            "mark": rows["mark"] / scale,
+            "bankruptcy_price": rows["bankruptcy"] / scale,
+            "limit_price": rows["limit"] / scale,
+            "notional_usd": np.abs(rows["quote"]) / MICRO,
+            "equity_before": rows["equity"] / MICRO,
+            "maintenance_before": rows["maintenance"] / MICRO,
+            "insurance_delta": rows["insurance"] / MICRO,
+            "outcome": np.array(OUTCOMES)[rows["outcome"]],
+        }
+        return pd.DataFrame(columns)
+
+    def deleverages(self) -> pd.DataFrame:
+        """One row for each auto-deleveraging fill."""
+        block, rows = self.recorder.log("deleverages")
+        lot = self.model.units.lot[rows["market"]]
+        scale = lot * MICRO
+        columns = {
+            "block": block,
+            "time": self._times(block),
+            "round": rows["round"],
+            "market": self.names[rows["market"]],
+            "account": rows["account"],
+            "counterparty": rows["counterparty"],
+            "counterparty_role": self.roles[rows["counterparty"]],
+            "size": rows["size"] * lot,
+            "price": rows["quote"] / np.where(rows["size"] == 0, 1, rows["size"]) / scale,
+            "mark": rows["mark"] / scale,
+            "notional_usd": np.abs(rows["quote"]) / MICRO,
+            "haircut_usd": rows["haircut"] / MICRO,
+        }
+        return pd.DataFrame(columns)
+
+    def waterfall(self) -> pd.DataFrame:
+        """One row for each loss that somebody else than the trader bore; deficits left at the end last."""
+        block, rows = self.recorder.log("payments")
+        left = self.recorder.equity()
+        owing = SYSTEM_ACCOUNTS + np.flatnonzero(left[SYSTEM_ACCOUNTS:] < 0)
+        account = np.concatenate([rows["account"], owing])
+        block = np.concatenate([block, np.full(len(owing), self.model.block, np.int32)])
+        stage = np.concatenate([rows["stage"], np.full(len(owing), UNCOVERED)])
+        columns = {
+            "block": block,
+            "time": self._times(block),
+            "account": account,
+            "role": self.roles[account],
+            "stage": np.array(STAGES)[stage],
+            "amount_usd": np.concatenate([rows["amount"], -left[owing]]) / MICRO,
+        }
+        return pd.DataFrame(columns)
+
+    def parameters(self) -> pd.DataFrame:
+        """Every value a parameter has had: so far, the ones the venue opened with."""
+        opened = self.model.exchange.parameters
+        rows = [
+            {"market": market, "parameter": name, "new": float(getattr(opened, name)[index] / PPM)}
+            for index, market in enumerate(self.names)
+            for name in ("initial", "maintenance")
+        ]
+        frame = pd.DataFrame(rows)
+        frame["parameter"] += "_margin"
+        frame.insert(0, "block", np.zeros(len(frame), np.int32))
+        frame.insert(1, "time", self._times(np.zeros(len(frame))))
+        frame.insert(4, "old", np.nan)
+        return frame.assign(route="genesis", reason="opening value")
+
+    def agents(self) -> pd.DataFrame:
+        """One row for each role: what it brought, what it has, where it gained and lost [USD]."""
+        recorder, exchange = self.recorder, self.model.exchange
+        end = recorder.equity() + self._share_value(recorder.equity()[VAULT])
+        start = recorder.start_equity + self._share_value(recorder.start_equity[VAULT], opening=True)
+        deposits = exchange.deposited - recorder.start_deposits
+        outside = recorder.outside_worth() - recorder.start_outside + deposits
+        gas = self.model.outside.gas_paid
+        liquidated = np.zeros(len(end), np.bool_)
+        liquidated[recorder.log("liquidations")[1]["account"]] = True
+        ruined = liquidated & (end < 0.01 * (start + np.maximum(deposits, 0)))
+        frame = pd.DataFrame(
+            {
+                "role": self.roles,
+                "accounts": 1,
+                "equity_start": start / MICRO,
+                "equity_end": end / MICRO,
+                "net_deposits": deposits / MICRO,
+                "venue_pnl": (end - start - deposits) / MICRO,
+                "outside_pnl": (outside + gas) / MICRO,
+                "gas_paid": gas / MICRO,
+                "liquidated_accounts": liquidated,
+                "ruined_accounts": ruined,
+            }
+        )
+        frame.loc[[FEES, CLEARING], "accounts"] = 0
+        totals = frame[frame["role"] != "vault"].groupby("role", sort=False).sum().reset_index()
+        totals["pnl"] = totals["venue_pnl"] + totals["outside_pnl"] - totals["gas_paid"]
+        return totals
+
+    def _share_value(self, vault_equity: int, opening: bool = False) -> Floats:
+        """Value of every account's vault shares, (n,) [micro-USD]."""
+        shares = self.recorder.start_shares if opening else self.model.exchange.book.shares
+        total = shares.sum()
+        return shares * (vault_equity / total) if total else np.zeros(len(shares))
