@@ -58,16 +58,16 @@ class RetailSettings(Settings):
         description="standard deviation of log equity",
     )
     largest: float = parameter(0.02, "1", gt=0, le=1, description="largest account, of all retail equity")
-    holding: float = parameter(0.63, "1", ge=0, le=1, description="accounts with a position at the start")
+    holding: float = parameter(0.8, "1", ge=0, le=1, description="accounts with a position at the start")
     long_share: float = parameter(0.56, "1", gt=0, lt=1, description="of retail notional")
-    attention: float = parameter(2.0, "1/day", ge=0, description="decisions")
-    entry: float = parameter(0.6, "1", ge=0, le=1, description="a flat account opens when it decides")
-    exit: float = parameter(0.35, "1", ge=0, le=1, description="a holder closes when it decides")
+    attention: float = parameter(4.0, "1/day", ge=0, description="decisions")
+    entry: float = parameter(0.9, "1", ge=0, le=1, description="a flat account opens when it decides")
+    exit: float = parameter(0.2, "1", ge=0, le=1, description="a holder closes when it decides")
     momentum: float = parameter(0.4, "1", ge=0, le=1, description="accounts that follow the trend")
     contrarian: float = parameter(0.3, "1", ge=0, le=1, description="accounts that trade against it")
     conviction: float = parameter(0.6, "1", ge=0, description="weight of one unit of trend against taste")
     slippage: float = parameter(0.01, "1", gt=0, lt=1, description="worst price of an order, from the mid")
-    caution: float = parameter(0.5, "1", ge=0, description="entries ~ (volatility over calm)^-caution")
+    caution: float = parameter(0.2, "1", ge=0, description="entries ~ (volatility over calm)^-caution")
     stops: float = parameter(0.3, "1", ge=0, le=1, description="accounts with a stop-loss")
     stop_loss: float = parameter(
         0.5, "1", gt=0, lt=1, description="equity lost since opening that triggers it"

@@ -32,7 +32,7 @@ def ppm_floor(value: int, rate: int) -> int:
 
 
 @kernel
-def wide_product(left: int, right: int) -> tuple[int, int]:
+def wide_product(left: int, right: int) -> tuple[np.uint64, np.uint64]:
     """High and low 64 bits of `|left · right|`."""
     a, b = np.uint64(abs(left)), np.uint64(abs(right))
     a_high, a_low = a >> WORD, a & LOW_WORD
@@ -74,5 +74,5 @@ def multiply_divide_floor(a: int, b: int, divisor: int) -> int:
                 remainder -= divisor_word
                 quotient |= ONE
     if (a < 0) != (b < 0) and a != 0 and b != 0:
-        return -np.int64(quotient) - (1 if remainder != ZERO else 0)
-    return np.int64(quotient)
+        return -int(np.int64(quotient)) - (1 if remainder != ZERO else 0)
+    return int(np.int64(quotient))

@@ -4,7 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import DEPOSITS, SYSTEM_ACCOUNTS, WITHDRAWALS, Book, Floats, Ints, Mask, Rows
+from protocol.book import (
+    DEPOSITS,
+    FEES,
+    INSURANCE,
+    SYSTEM_ACCOUNTS,
+    WITHDRAWALS,
+    Book,
+    Floats,
+    Ints,
+    Mask,
+    Rows,
+)
 from protocol.funding import Premiums, advance_index, funding_rate, gather, premium
 from protocol.invariants import InvariantError, violated
 from protocol.liquidation import LIQUIDATION, TAKEN_OVER, execute_round, plan_round
@@ -254,7 +265,7 @@ class Exchange:
         """Deal with a deficit that nobody has covered.
 
         A closed account is paid out of the fund first. Under `socialise` everybody then pays the rest, and
-        also the deficit of an account whose positions nobody would take.
+        also the deficit of an account whose positions nobody takes.
         """
         deficit = -account_risk(self.book, self.parameters, account)[0]
         journal.saw_negative = True
@@ -262,7 +273,7 @@ class Exchange:
         if not self.book.size[:, account].any():
             paid = cover_from_fund(self.book, account, deficit)
             journal.pay(number, account, INSURANCE_FUND, paid)
-        stranded = self.rules.adl == "none" or not self.book.size[:, account].any()
+        stranded = account in journal.stuck or not self.book.size[:, account].any()
         if self.rules.last_resort == "socialise" and stranded and deficit > paid:
             charges = np.zeros_like(self.book.cash)
             collected = socialise(self.book, account, deficit - paid, charges)
@@ -275,11 +286,16 @@ class Exchange:
         self.deposited[account] += amount
 
     def withdraw(self, account: int, amount: int, time: float) -> int:
-        """Pay out up to what the gate and the initial margin allow; returns the amount [micro-USD]."""
+        """Pay out up to what the gate and the initial margin allow; returns the amount [micro-USD].
+
+        Cash may fall below zero against the gain of a position, as long as the venue's pool holds the money.
+        """
         if time < self.gated_until or account < SYSTEM_ACCOUNTS:
             return 0
         equity, initial, _ = account_risk(self.book, self.parameters, account)
-        paid = min(amount, equity - initial, int(self.book.cash[account]))
+        cash, flows = self.book.cash, self.book.flows
+        pool = flows[DEPOSITS] - flows[WITHDRAWALS] - cash[FEES] - cash[INSURANCE]
+        paid = min(amount, equity - initial, int(pool))
         if paid <= 0:
             return 0
         self.book.cash[account] -= paid

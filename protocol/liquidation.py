@@ -123,7 +123,7 @@ def plan_liquidations(
         row.limit = limit_price(
             equity, maintenance, mark, parameters.maintenance[market], size < 0, parameters
         )
-        row.bankruptcy = abs(bankruptcy_quote(book, parameters, account, market, -size) // size)
+        row.bankruptcy = bankruptcy_quote(book, parameters, account, market, -size) // -size
         urgency[index] = abs(row.limit / mark - 1.0)
 
 
@@ -185,7 +185,7 @@ def execute_liquidation(book: Book, parameters: RiskParameters, ladder: Ladder, 
     account, market = order.account, order.market
     buying = order.size > 0
     row = 2 * market + (ASK if buying else BID)
-    limit = on_tick(order.limit, ladder.tick[market], buying)
+    limit = max(on_tick(order.limit, ladder.tick[market], buying), 1)
     while order.filled != order.size and crosses(ladder, row, limit, buying):
         best = ladder.orders[row] - 1
         maker, price = ladder.account[row, best], abs(ladder.key[row, best])

@@ -24,7 +24,7 @@ class Orders(NamedTuple):
     kind : int64
         REST stays in the book, IMMEDIATE cancels what does not fill at once, POST_ONLY never takes.
     reduce_only : bool
-        Never larger than the position it closes.
+        Cut, when its turn comes, to the position it closes; what rests of it is not cut again.
     expiry : int64
         Last block in which a resting order lives.
     priority : int64
@@ -75,7 +75,7 @@ def join(batches: Sequence[Orders]) -> Orders:
     """One batch of all orders, in the order given."""
     if not batches:
         return NONE
-    return Orders(*(np.concatenate(columns) for columns in zip(*batches, strict=True)))
+    return Orders._make(np.concatenate(columns) for columns in zip(*batches, strict=True))
 
 
 def sequence(batch: Orders, tickets: Ints) -> Orders:
@@ -92,4 +92,4 @@ def sequence(batch: Orders, tickets: Ints) -> Orders:
     """
     taking = batch.kind != POST_ONLY
     order = np.lexsort((tickets, -batch.priority, taking))
-    return Orders(*(column[order] for column in batch))
+    return Orders._make(column[order] for column in batch)

@@ -73,7 +73,10 @@ def violations(parameters: RiskParameters) -> list[str]:
             )
         lower, upper = parameters.open_interest_lower[market], parameters.open_interest_upper[market]
         if upper and not 0 <= lower < upper:
-            found.append(f"open_interest_lower < open_interest_upper must hold, got {lower}, {upper}")
+            found.append(
+                f"0 <= open_interest_lower < open_interest_upper must hold, got open_interest_lower={lower}, "
+                f"open_interest_upper={upper} micro-USD (market {market})"
+            )
     if parameters.taker_fee + parameters.maker_fee < 0:
         found.append(
             f"taker_fee + maker_fee >= 0 must hold, got taker_fee={parameters.taker_fee / PPM}, "

@@ -11,13 +11,17 @@ from protocol.parameters import RiskParameters
 def deposit(book: Book, parameters: RiskParameters, account: int, amount: int) -> int:
     """Move `amount` micro-USD into the vault for shares at its equity; return the shares, 0 if refused.
 
-    The first deposit buys one share for each USD. A vault without equity takes no deposits.
+    The first deposit buys one share for each USD. Refused if the depositor would fall below initial margin
+    or the amount buys no share; a vault without equity takes no deposits.
     """
     total = book.shares.sum()
     worth = account_risk(book, parameters, VAULT)[0]
-    if amount <= 0 or amount > book.cash[account] or (total > 0 and worth <= 0):
+    equity, initial, _ = account_risk(book, parameters, account)
+    if amount <= 0 or equity - amount < initial or worth < 0 or (total > 0 and worth == 0):
         return 0
     bought = multiply_divide_floor(amount, total, worth) if total > 0 else amount
+    if bought == 0:
+        return 0
     move_cash(book, account, VAULT, amount)
     book.shares[account] += bought
     return bought
@@ -27,14 +31,14 @@ def deposit(book: Book, parameters: RiskParameters, account: int, amount: int) -
 def redeem(book: Book, parameters: RiskParameters, account: int, shares: int) -> int:
     """Sell `shares` back to the vault at its equity; return the cash paid, 0 if refused.
 
-    Refused while the vault would fall below its own initial margin.
+    Refused if the vault would fall below its own initial margin or the shares are worth nothing.
     """
     held = book.shares[account]
     equity, initial, _ = account_risk(book, parameters, VAULT)
     if shares <= 0 or shares > held or equity <= 0:
         return 0
     amount = multiply_divide_floor(equity, shares, book.shares.sum())
-    if equity - amount < initial:
+    if amount == 0 or equity - amount < initial:
         return 0
     settle_funding(book, VAULT)
     move_cash(book, VAULT, account, amount)

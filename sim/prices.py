@@ -132,10 +132,24 @@ def _replayed(path: Path, clock: ClockSettings) -> Floats:
     end = clock.start + timedelta(seconds=clock.duration)
     bars = window(frame, clock.start, end, str(path))
     opened = (bars["date"] - pd.Timestamp(clock.start)).dt.total_seconds().to_numpy()
-    nodes = (opened[:, None] + length * np.array([0, 1 / 3, 2 / 3, 1])) / clock.block
+    levels = _bar_levels(bars)
+    nodes = opened[:, None] / clock.block + _visits(levels, length / clock.block)
     if length >= BLOCKS_PER_BAR * clock.block:
-        nodes = np.floor(nodes + 0.5)
-    return _walk(nodes, _bar_levels(bars), clock.blocks)
+        nodes[:, [0, 3]] = np.floor(nodes[:, [0, 3]] + 0.5)
+        nodes[:, 1] = np.clip(np.rint(nodes[:, 1]), nodes[:, 0] + 1, nodes[:, 3] - 2)
+        nodes[:, 2] = np.clip(np.rint(nodes[:, 2]), nodes[:, 1] + 1, nodes[:, 3] - 1)
+    return _walk(nodes, levels, clock.blocks)
+
+
+def _visits(levels: Floats, blocks: float) -> Floats:
+    """Times at which a bar visits its levels, at constant speed along them, shape (n, 4).
+
+    A fixed third of the bar for each leg would make the long way from one extreme to the other a jump.
+    """
+    way = np.cumsum(np.abs(np.diff(np.log(levels), axis=1)), axis=1)
+    total = way[:, -1:]
+    share = np.divide(way, total, out=np.tile([1 / 3, 2 / 3, 1.0], (len(way), 1)), where=total > 0)
+    return blocks * np.column_stack([np.zeros(len(way)), share])
 
 
 def _bar_levels(bars: pd.DataFrame) -> Floats:

@@ -44,11 +44,22 @@ def test_a_bar_of_three_blocks_visits_open_extremes_and_close(tmp_path: Path) ->
     np.testing.assert_array_equal(path, [100, 90, 110, 105, 108, 99, 100, 101, 80, 85])
 
 
-def test_between_nodes_the_path_is_log_linear(tmp_path: Path) -> None:
+def test_between_nodes_the_path_is_log_linear_at_a_steady_pace(tmp_path: Path) -> None:
     path = replayed(candles(tmp_path, "6min"), clock(6))
 
-    middle = [np.sqrt(100 * 90), np.sqrt(90 * 110), np.sqrt(110 * 105)]
-    np.testing.assert_allclose(path, [100, middle[0], 90, middle[1], 110, middle[2], 105])
+    rise = (110 / 90) ** (1 / 3)
+    expected = [100, np.sqrt(100 * 90), 90, 90 * rise, 90 * rise**2, 110, 105]
+    np.testing.assert_allclose(path, expected)
+
+
+def test_a_bar_that_never_moves_keeps_its_price(tmp_path: Path) -> None:
+    flat = pd.DataFrame({"date": [START], "open": 7.0, "high": 7.0, "low": 7.0, "close": 7.0, "volume": 0.0})
+    flat = pd.concat([flat, flat.assign(date=START + pd.Timedelta("5min"))])
+    flat.to_csv(tmp_path / "btc.csv", index=False)
+
+    path = replayed(tmp_path / "btc.csv", clock(10))
+
+    np.testing.assert_array_equal(path, np.full(11, 7.0))
 
 
 @pytest.mark.parametrize(

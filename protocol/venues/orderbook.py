@@ -198,7 +198,7 @@ def take(
 
 @kernel
 def on_tick(limit: int, tick: int, buying: bool) -> int:
-    """Limit price moved to the grid, never to a worse price for its owner."""
+    """Limit price moved to the grid, never to a worse price for its owner; 0 for a bid below the grid."""
     return limit // tick * tick if buying else -(-limit // tick) * tick
 
 
@@ -211,9 +211,9 @@ def match_orders(book: Book, parameters: RiskParameters, ladder: Ladder, batch: 
         if batch.reduce_only[index]:
             held = book.size[market, account]
             size = max(size, -max(held, 0)) if size < 0 else min(size, max(-held, 0))
-        if size == 0:
-            continue
         limit = on_tick(batch.limit[index], ladder.tick[market], size > 0)
+        if size == 0 or (limit == 0 and batch.limit[index] != 0):
+            continue
         if batch.kind[index] == POST_ONLY:
             if crosses(ladder, 2 * market + (ASK if size > 0 else BID), limit, size > 0):
                 continue

@@ -1,0 +1,160 @@
+"""Small venues for the tests of `protocol/`: one lot is one unit of base, prices are in USD."""
+
+from typing import Any
+
+import numpy as np
+
+from protocol.arithmetic import MICRO, PPM
+from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Ints, Rows, exchange_position, open_book
+from protocol.exchange import Cascade, Exchange, Rules
+from protocol.margin import account_risk
+from protocol.oracle import FeedRule
+from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
+from protocol.parameters import RiskParameters
+from protocol.venues.orderbook import open_ladder
+
+ALICE, BOB, CAROL, DAVE, ERIN = range(SYSTEM_ACCOUNTS, SYSTEM_ACCOUNTS + 5)
+TICK = 0.01
+FOREVER = 1 << 40
+
+RULES = Rules(
+    mark="oracle",
+    feed=FeedRule(deviation=0.0, heartbeat=3600.0, delay=0.0),
+    funding_interval=3600,
+    round_seconds=1,
+    attempts=50,
+    backstop="none",
+    adl="queue",
+    adl_attempts=10,
+    adl_counterparties=500,
+    last_resort="gate",
+    withdrawal_gate=50,
+)
+
+
+def integers(*values: float) -> Ints:
+    """An int64 column."""
+    return np.array(values, np.int64)
+
+
+def usd(amount: float) -> int:
+    """Micro-USD of an amount in USD, or of a price in USD per lot."""
+    return round(amount * MICRO)
+
+
+def parameters(markets: int = 1, **changes: Any) -> RiskParameters:
+    """dYdX's Large-Cap tier and liquidation rules without trading fees; numbers in ppm and micro-USD."""
+    tier = {
+        "initial": 20_000,
+        "maintenance": 12_000,
+        "open_interest_lower": 0,
+        "open_interest_upper": 0,
+        "impact_notional": usd(10_000),
+    }
+    columns = {name: integers(*[changes.pop(name, value)] * markets) for name, value in tier.items()}
+    return RiskParameters(
+        **columns,
+        taker_fee=0,
+        maker_fee=0,
+        liquidation_share=100_000,
+        liquidation_minimum=usd(1_000),
+        liquidation_maximum=usd(100_000),
+        bankruptcy_adjustment=PPM,
+        spread_to_maintenance=1_500_000,
+        liquidation_fee=15_000,
+        insurance_loss=usd(1_000_000),
+        backstop_trigger=0,
+        backstop_loss_share=100_000,
+        funding_default=0,
+        funding_clamp=6_000_000,
+    )._replace(**changes)
+
+
+def venue(
+    *deposits: float,
+    prices: tuple[float, ...] = (100.0,),
+    insurance: float = 0,
+    vault: float = 0,
+    rules: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Exchange:
+    """A venue whose traders, from ALICE on, and whose fund and vault have brought these deposits [USD]."""
+    opening, tick = integers(*map(usd, prices)), integers(*[usd(TICK)] * len(prices))
+    book = open_book(SYSTEM_ACCOUNTS + max(len(deposits), 5), opening)
+    chosen = RULES._replace(**(rules or {}))
+    exchange = Exchange(
+        book, open_ladder(tick, opening, capacity=8), parameters(len(prices), **changes), chosen, 0.0
+    )
+    for account, amount in enumerate(deposits, start=SYSTEM_ACCOUNTS):
+        exchange.deposit(account, usd(amount))
+    exchange.deposit(INSURANCE, usd(insurance))
+    exchange.deposit(VAULT, usd(vault))
+    return exchange
+
+
+def place(
+    exchange: Exchange,
+    account: int,
+    size: int,
+    price: float = 0,
+    *,
+    market: int = 0,
+    kind: int | None = None,
+    reduce_only: bool = False,
+    expiry: int = FOREVER,
+    block: int = 0,
+) -> Rows:
+    """Send one order (resting unless it has no price); returns the fills."""
+    chosen = kind if kind is not None else (REST if price else IMMEDIATE)
+    batch = orders(
+        integers(account), market, integers(size), usd(price), chosen, reduce_only=reduce_only, expiry=expiry
+    )
+    return exchange.trade(batch, nobody(exchange), block, integers(0))
+
+
+def quote(exchange: Exchange, account: int, *levels: tuple[int, float], market: int = 0) -> None:
+    """Rest post-only orders, each (signed lots, price)."""
+    for size, price in levels:
+        place(exchange, account, size, price, market=market, kind=POST_ONLY)
+
+
+def nobody(exchange: Exchange) -> np.ndarray:
+    """A mask of accounts, none chosen."""
+    return np.zeros(len(exchange.book.cash), np.bool_)
+
+
+def hold(
+    exchange: Exchange, account: int, against: int, size: int, price: float = 100.0, market: int = 0
+) -> None:
+    """Give `account` a position of `size` lots against another account, past every margin rule."""
+    exchange_position(exchange.book, account, against, market, size, size * usd(price))
+
+
+def set_price(exchange: Exchange, price: float, market: int = 0) -> None:
+    """Move oracle and mark at once."""
+    exchange.book.oracle[market] = exchange.book.mark[market] = usd(price)
+
+
+def risk(exchange: Exchange, account: int) -> tuple[int, int, int]:
+    """Equity, initial and maintenance requirement [micro-USD]."""
+    return account_risk(exchange.book, exchange.parameters, account)
+
+
+def equity(exchange: Exchange, account: int) -> float:
+    """Equity [USD]."""
+    return risk(exchange, account)[0] / MICRO
+
+
+def liquidate(exchange: Exchange, rounds: int = 1, ticket: int = 0, time: float = 0.0) -> Cascade:
+    """Run liquidation rounds, every lottery drawing `ticket`."""
+    return exchange.liquidate(exchange.book.oracle, time, rounds, np.full(rounds, ticket))
+
+
+def resting(exchange: Exchange, side: int, market: int = 0) -> list[tuple[int, int, float]]:
+    """Orders of one side as (account, lots, price), the best first."""
+    ladder, row = exchange.ladder, 2 * market + side
+    slots = range(ladder.orders[row] - 1, -1, -1)
+    return [
+        (int(ladder.account[row, k]), int(ladder.size[row, k]), abs(int(ladder.key[row, k])) / MICRO)
+        for k in slots
+    ]
