@@ -1,8 +1,10 @@
 """Small venues for the tests of `protocol/`: one lot is one unit of base, prices are in USD."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Ints, Rows, exchange_position, open_book
@@ -158,3 +160,9 @@ def resting(exchange: Exchange, side: int, market: int = 0) -> list[tuple[int, i
         (int(ladder.account[row, k]), int(ladder.size[row, k]), abs(int(ladder.key[row, k])) / MICRO)
         for k in slots
     ]
+
+
+def reference(name: str) -> Any:
+    """A section of the numbers taken from dYdX v4."""
+    text = (Path(__file__).parent / "reference" / "dydx_v4.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)[name]

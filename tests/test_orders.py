@@ -1,0 +1,63 @@
+"""Orders as columns, and the sequence in which a venue takes them."""
+
+import numpy as np
+from venue import integers
+
+from protocol.orders import IMMEDIATE, NONE, POST_ONLY, REST, join, orders, sequence
+
+
+def test_scalars_stand_for_whole_columns() -> None:
+    batch = orders(integers(4, 5, 6), 1, integers(7, -8, 9), 100, REST, expiry=3, priority=2)
+
+    assert batch.market.tolist() == [1, 1, 1]
+    assert batch.limit.tolist() == [100, 100, 100]
+    assert batch.kind.tolist() == [REST] * 3
+    assert batch.expiry.tolist() == [3, 3, 3]
+    assert batch.priority.tolist() == [2, 2, 2]
+    assert batch.reduce_only.tolist() == [False] * 3
+
+
+def test_orders_of_size_zero_are_dropped_with_their_columns() -> None:
+    batch = orders(integers(4, 5, 6), integers(0, 1, 0), integers(7, 0, 9), integers(10, 20, 30))
+
+    assert batch.account.tolist() == [4, 6]
+    assert batch.market.tolist() == [0, 0]
+    assert batch.limit.tolist() == [10, 30]
+
+
+def test_one_account_may_send_many_orders() -> None:
+    batch = orders(integers(4), integers(0, 1), integers(7, 8))
+
+    assert batch.size.tolist() == [7, 8]
+
+
+def test_no_accounts_make_no_orders() -> None:
+    assert len(orders(integers(), 0, integers(), 100).account) == 0
+    assert len(join([]).account) == len(join([NONE, NONE]).account) == 0
+
+
+def test_columns_are_copies_of_what_was_given() -> None:
+    size = integers(7, 8)
+    batch = orders(integers(4, 5), 0, size)
+    size[0] = 99
+
+    assert batch.size.tolist() == [7, 8]
+
+
+def test_batches_are_joined_in_order() -> None:
+    batch = join([orders(integers(4), 0, integers(1)), NONE, orders(integers(5, 6), 1, integers(2, 3))])
+
+    assert batch.account.tolist() == [4, 5, 6]
+    assert batch.reduce_only.dtype == np.bool_
+
+
+def test_quotes_come_first_then_the_higher_fee_then_the_lottery() -> None:
+    batch = join(
+        [
+            orders(integers(4, 5), 0, integers(1, 1), kind=IMMEDIATE, priority=7),
+            orders(integers(6), 0, integers(1), kind=REST, priority=9),
+            orders(integers(7, 8), 0, integers(1, 1), 5, POST_ONLY),
+        ]
+    )
+
+    assert sequence(batch, integers(1, 0, 2, 4, 3)).account.tolist() == [8, 7, 6, 5, 4]
