@@ -200,13 +200,18 @@ def _describe(scenario: "Scenario") -> None:
 
 
 def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
-    """Run with a progress bar on the error stream."""
+    """Run with a progress bar on the error stream; a broken invariant ends the command in one line."""
+    from protocol.invariants import InvariantError
     from sim.run import run
 
-    if quiet:
-        return run(scenario, seed, None)
-    with _progress_bar() as bar:
-        return run(scenario, seed, _reporter(bar, scenario))
+    try:
+        if quiet:
+            return run(scenario, seed, None)
+        with _progress_bar() as bar:
+            return run(scenario, seed, _reporter(bar, scenario))
+    except InvariantError as error:
+        typer.echo(f"the run failed, an invariant is broken: {error}", err=True)
+        raise typer.Exit(FAILED) from error
 
 
 def _progress_bar() -> Any:

@@ -90,10 +90,21 @@ class Origin:
 
 @dataclass(frozen=True)
 class Origins:
-    """Which file, preset or option each setting came from; no part of what a scenario is."""
+    """Which file, preset or option each setting came from; no part of what a scenario is.
+
+    Attributes
+    ----------
+    of : mapping of path to Origin
+        Where each setting was written.
+    sources : mapping of path to str
+        Where a preset's numbers were read.
+    scenario : str
+        The file or bundled name that was asked for.
+    """
 
     of: Mapping[Path, Origin] = field(default_factory=dict, compare=False)
     sources: Mapping[Path, str] = field(default_factory=dict, compare=False)
+    scenario: str = field(default="", compare=False)
 
 
 class Scenario(Settings):

@@ -43,7 +43,7 @@ def load_scenario(source: str | File, overrides: Sequence[str] = ()) -> Scenario
         problems += _placed(_cross(scenario), assembly.layer, removed)
     if problems or scenario is None:
         raise ScenarioError(problems)
-    scenario._origins = Origins(assembly.layer.origins, assembly.sources)
+    scenario._origins = Origins(assembly.layer.origins, assembly.sources, str(source))
     return scenario
 
 

@@ -45,6 +45,7 @@ def manifest(result: Result) -> dict[str, Any]:
     return {
         "seawall": package_version("seawall"),
         "name": scenario.name,
+        "source": scenario._origins.scenario or scenario.name,
         "description": scenario.description,
         "seed": result.seed,
         "start": scenario.clock.start.isoformat(),

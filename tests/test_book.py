@@ -144,9 +144,7 @@ def test_unsettled_funding_counts_as_equity() -> None:
     assert equity(exchange, BOB) == 1_000 - 10 + 20
 
 
-@given(
-    st.lists(st.integers(-3, 3), min_size=4, max_size=4), st.lists(st.integers(-5_000, 5_000), min_size=1)
-)
+@given(st.lists(st.integers(-3, 3), min_size=4, max_size=4), st.lists(st.integers(-5_000, 5_000), min_size=1))
 def test_funding_dust_is_never_minted_and_less_than_one_for_each_settlement(
     sizes: list[int], moves: list[int]
 ) -> None:

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import integers
 
-from protocol.oracle import EMA_SECONDS, Feed, FeedRule, median_mark, observe_basis, open_basis, open_feed, push
+from protocol.oracle import (
+    EMA_SECONDS,
+    Feed,
+    FeedRule,
+    median_mark,
+    observe_basis,
+    open_basis,
+    open_feed,
+    push,
+)
 
 RULE = FeedRule(deviation=0.01, heartbeat=3600.0, delay=0.0)
 PROMPT = RULE._replace(delay=30.0)

@@ -25,12 +25,6 @@ def test_orders_of_size_zero_are_dropped_with_their_columns() -> None:
     assert batch.limit.tolist() == [10, 30]
 
 
-def test_one_account_may_send_many_orders() -> None:
-    batch = orders(integers(4), integers(0, 1), integers(7, 8))
-
-    assert batch.size.tolist() == [7, 8]
-
-
 def test_no_accounts_make_no_orders() -> None:
     assert len(orders(integers(), 0, integers(), 100).account) == 0
     assert len(join([]).account) == len(join([NONE, NONE]).account) == 0
