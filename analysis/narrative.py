@@ -67,7 +67,7 @@ def paid_by_stage(run: Run) -> pd.DataFrame:
 
 
 def waterfall_finding(run: Run) -> str:
-    """One sentence on who paid for the bankrupt accounts."""
+    """One sentence on who paid for bankrupt positions."""
     total = run.value("bad_debt_gross_usd")
     if total <= 0:
         return "Nothing had to be paid: no account left a shortfall"
@@ -120,7 +120,7 @@ def _loss_sentences(run: Run) -> list[str]:
     frame = paid_by_stage(run).set_index("stage")["amount_usd"]
     shares = [f"{payer} {usd(frame[stage])}" for stage, payer in PAYERS.items() if frame[stage] > 0]
     bankrupt = count(run.value("bankrupt_accounts"), "account")
-    text = f"{bankrupt} went bankrupt and left {usd(total)} of bad debt."
+    text = f"{bankrupt} cost others more than their margin held, {usd(total)} of bad debt in all."
     paid = joined(shares).replace(" $", " bore $", 1)
     rest = [f"{usd(float(frame['uncovered']))} stayed uncovered"] if frame["uncovered"] > 0 else []
     sentence = "; ".join([paid, *rest] if paid else rest)

@@ -99,7 +99,7 @@ def _liquidation_finding(run: Run) -> str:
 
 
 def waterfall(run: Run) -> Figure:
-    """Who paid for bankrupt accounts; what a vault loses later on positions taken over is not in it."""
+    """Who paid for bankrupt positions; what a vault loses later on positions taken over is not in it."""
     finding = waterfall_finding(run)
     frame = paid_by_stage(run)
     if frame["amount_usd"].sum() <= 0:

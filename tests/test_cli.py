@@ -62,7 +62,12 @@ def test_check_prints_all_problems_in_full_lines() -> None:
 def test_check_warns_of_bars_that_are_too_short(tmp_path: Path) -> None:
     rows = "".join(f"2021-05-19T00:{minute:02}:00Z,9,11,8,10,1\n" for minute in range(20))
     (tmp_path / "BTC.csv").write_text(f"date,open,high,low,close,volume\n{rows}")
-    changes = ("clock.duration=20m", "protocol.markets.ETH=none", f"world.prices.path={tmp_path}/BTC.csv")
+    changes = (
+        "clock.duration=20m",
+        "shocks=[]",
+        "protocol.markets.ETH=none",
+        f"world.prices.path={tmp_path}/BTC.csv",
+    )
     result = invoke("check", "replay", *(part for change in changes for part in ("--set", change)))
 
     assert result.exit_code == 0

@@ -36,6 +36,7 @@ from protocol.margin import (
     transition_allowed,
 )
 from protocol.parameters import RiskParameters
+from sim.streams import stream
 
 pytestmark = pytest.mark.kernel
 
@@ -269,3 +270,22 @@ def test_risk_is_exact_at_a_trillion_dollars() -> None:
     assert risk(exchange, ALICE) == (usd(1e12), 2 * 10**16, 12 * 10**15)
     assert not nobody(exchange).any()
     assert equity(exchange, BOB) == -0.0 + 0 / MICRO
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([10**3, 10**6, 10**9]))
+def test_the_fast_scan_finds_exactly_those_below_maintenance(seed: int, largest: int) -> None:
+    draw = stream(seed, "scan")
+    book = open_book(SYSTEM_ACCOUNTS + 300, integers(800_000, 195_000))
+    book.mark[:] = draw.integers(1, 10**6, 2)
+    book.funding[:] = draw.integers(-(10**6), 10**6, 2)
+    traders = slice(SYSTEM_ACCOUNTS, None)
+    book.size[:, traders] = draw.integers(-largest, largest, (2, 300)) * draw.integers(0, 2, (2, 300))
+    book.funding_paid[:, traders] = draw.integers(-(10**6), 10**6, (2, 300))
+    rules = parameters(markets=2)
+    equity_now, _, required = accounts_risk(book, rules)
+    book.cash[traders] += (required - equity_now)[traders] + draw.integers(-1, 2, 300)
+
+    equity_now, _, required = accounts_risk(book, rules)
+    below = np.flatnonzero((equity_now < required) & (required > 0))
+    assert 50 < len(below) < 150
+    np.testing.assert_array_equal(liquidatable(book, rules), below)

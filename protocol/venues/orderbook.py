@@ -267,7 +267,7 @@ def depth(ladder: Ladder, row: int, price: int, band: float) -> int:
     total = 0
     for slot in range(ladder.orders[row] - 1, -1, -1):
         level = abs(ladder.key[row, slot])
-        if abs(level / price - 1.0) > band:
+        if abs(level - price) > band * price:
             break
         total += level * ladder.size[row, slot]
     return total
