@@ -15,6 +15,7 @@ import mesa
 import numpy as np
 
 from agents.role import (
+    DEPOSIT,
     VAULT_DEPOSIT,
     VAULT_REDEEM,
     WITHDRAW,
@@ -81,10 +82,11 @@ class Depositors(Role):
         return Actions(transfers=merge_transfers(redeem, home, self._come_back(view, price)))
 
     def _come_back(self, view: View, price: float) -> Transfers:
-        """Deposits of idle depositors while the vault stands above what they paid."""
-        looking = self.awake(view, self.settings.inflow / 86_400, "return")
-        cash = view.book.cash[self.accounts[looking]] * (price > 1.0)
-        return transfers(self.accounts[looking], cash, VAULT_DEPOSIT)
+        """Deposits from outside, of those who had left, while the vault stands above what they paid."""
+        looking = self.accounts[self.awake(view, self.settings.inflow / 86_400, "return")]
+        cash = (view.outside_cash[looking] * (price > 1.0)).astype(np.int64)
+        arriving = transfers(looking, cash, DEPOSIT)
+        return merge_transfers(arriving, transfers(looking, cash, VAULT_DEPOSIT))
 
 
 class Quoting(NamedTuple):

@@ -9,6 +9,7 @@ A ruined account may come back once with what is left in its wallet.
 """
 
 from statistics import NormalDist
+from typing import Annotated
 
 import mesa
 import numpy as np
@@ -32,6 +33,7 @@ from protocol.book import Floats, Ints
 from protocol.orders import Orders, join, orders
 
 DAY = 86_400.0
+UNLISTED_WEIGHT = 0.1
 
 
 class LeverageSettings(Settings):
@@ -81,7 +83,7 @@ class RetailSettings(Settings):
     )
     top_up_target: float = parameter(3.0, "1", gt=1, description="equity over maintenance after a top-up")
     top_up_rate: float = parameter(4.0, "1/hour", ge=0, description="looks at the margin when it is near")
-    market_weights: dict[str, float] = Field(
+    market_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {"BTC": 0.6, "ETH": 0.4}, json_schema_extra={"unit": "1", "source": "assumed"}
     )
 
@@ -101,7 +103,7 @@ class Retail(Role):
     ):
         super().__init__(model, accounts, stream)
         self.settings = settings
-        weights = np.array([settings.market_weights.get(market, 0.1) for market in markets])
+        weights = np.array([settings.market_weights.get(market, UNLISTED_WEIGHT) for market in markets])
         self.market_shares = np.cumsum(weights / weights.sum())
         traits = stream(self.name, "traits")
         count = len(accounts)
@@ -218,8 +220,9 @@ class Retail(Role):
     def _deposit(self, view: View, index: Ints, wanted: Floats) -> Transfers:
         """Deposits of what is wanted, as far as the wallets reach."""
         account = self.accounts[index]
-        amount = np.minimum(wanted, view.outside_cash[account])
-        return transfers(account, amount.astype(np.int64), DEPOSIT)
+        amount = np.maximum(np.minimum(wanted, view.outside_cash[account]), 0).astype(np.int64)
+        self.opening_equity[index] += amount
+        return transfers(account, amount, DEPOSIT)
 
     def _cash_out(self, view: View, index: Ints) -> Transfers:
         """Withdrawals of flat accounts that have more than doubled their money."""

@@ -1,8 +1,9 @@
 """What every role shares: the view it is given, the actions it returns, the Mesa agent it is."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mesa
 import numpy as np
@@ -21,6 +22,7 @@ YEAR_SECONDS = 31_536_000
 GAS_PER_TRANSACTION = 300_000
 
 
+@dataclass(frozen=True, eq=False)
 class View:
     """What every agent sees at the same moment: public state, nothing that is hidden from a trader.
 
@@ -56,9 +58,6 @@ class View:
         Cash held outside, from hedges and wallets [micro-USD].
     """
 
-    def __init__(self, **facts: Any) -> None:
-        self.__dict__.update(facts)
-
     block: int
     time: float
     seconds: float
@@ -92,10 +91,6 @@ class View:
     def outside_worth(self, accounts: Ints) -> Floats:
         """Cash and positions outside of some accounts, (k,) [micro-USD]."""
         return self.outside_cash[accounts] + self.outside @ self.outside_size[:, accounts]
-
-    def chance(self, rate: float) -> float:
-        """Probability that something which happens `rate` times a second happens in this block."""
-        return float(-np.expm1(-rate * self.seconds))
 
     def inclusion(self, tolerance: float) -> float:
         """Probability that a transaction gets in, for a sender who bids up to `tolerance` times base gas."""
@@ -226,8 +221,8 @@ class Role(mesa.Agent):  # type: ignore[misc]
             Decisions of one account in a second [1/s].
         """
         generator = self.draw(decision, view.block)
-        count = generator.binomial(len(self.accounts), view.chance(rate))
-        return np.unique(generator.integers(0, max(len(self.accounts), 1), count))
+        alarms = generator.poisson(rate * view.seconds * len(self.accounts))
+        return np.unique(generator.integers(0, max(len(self.accounts), 1), alarms))
 
     def act(self, view: View) -> Actions:
         """Decide on this block."""

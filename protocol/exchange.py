@@ -21,7 +21,7 @@ from protocol.invariants import InvariantError, violated
 from protocol.liquidation import LIQUIDATION, TAKEN_OVER, execute_round, plan_round
 from protocol.margin import account_risk, accounts_risk, equity_of, liquidatable
 from protocol.oracle import FeedRule, median_mark, observe_basis, open_basis, open_feed, push
-from protocol.orders import Orders, sequence
+from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
 from protocol.venues.orderbook import Ladder, Quotes, cancel_orders, match, quotes
 from protocol.waterfall import (
@@ -173,6 +173,7 @@ class Exchange:
         tickets : (k,) int64
             A random permutation of the orders.
         """
+        require_known(batch, *self.book.size.shape[::-1])
         cancel_orders(self.ladder, leaving, block)
         self.ladder, fills = match(self.book, self.parameters, self.ladder, sequence(batch, tickets))
         return fills

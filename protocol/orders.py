@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import Ints, Mask
+from protocol.book import VAULT, Ints, Mask
 
 REST, IMMEDIATE, POST_ONLY = range(3)
 
@@ -76,6 +76,22 @@ def join(batches: Sequence[Orders]) -> Orders:
     if not batches:
         return NONE
     return Orders._make(np.concatenate(columns) for columns in zip(*batches, strict=True))
+
+
+def require_known(batch: Orders, accounts: int, markets: int) -> None:
+    """Raise ValueError unless all orders come from traders or the vault and go to existing markets.
+
+    Compiled code reads whatever lies beyond an array, so this is the place where a wrong number stops.
+    """
+    for name, column, low, high in (
+        ("account", batch.account, VAULT, accounts),
+        ("market", batch.market, 0, markets),
+    ):
+        wrong = np.flatnonzero((column < low) | (column >= high))
+        if len(wrong):
+            raise ValueError(
+                f"{low} <= {name} < {high} must hold, got {name}={column[wrong[0]]} (order {wrong[0]})"
+            )
 
 
 def sequence(batch: Orders, tickets: Ints) -> Orders:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agents.retail import UNLISTED_WEIGHT
 from sim.problems import Path, Problem, shown, suggestion
 from sim.world_settings import OracleStall, PriceJump, Waypoints
 
@@ -19,6 +20,7 @@ def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from _market_problems(scenario)
     yield from _protocol_problems(scenario)
     yield from _coverage_problems(scenario)
+    yield from _population_problems(scenario)
     yield from _shock_problems(scenario)
 
 
@@ -59,8 +61,8 @@ def _market_problems(scenario: "Scenario") -> Iterator[Problem]:
             "open_interest_lower": market.open_interest_lower,
             "open_interest_upper": market.open_interest_upper,
         }
-        if market.open_interest_lower > market.open_interest_upper:
-            yield _broken(path, "open_interest_lower <= open_interest_upper must hold", **bounds)
+        if any(bounds.values()) and market.open_interest_lower >= market.open_interest_upper:
+            yield _broken(path, "open_interest_lower < open_interest_upper must hold", **bounds)
         micro = market.tick * market.lot * 1e6
         if round(micro) < 1 or abs(micro - round(micro)) > 1e-9 * micro:
             rule = "tick * lot must be a whole number of 1e-6 USD"
@@ -87,7 +89,11 @@ def _protocol_problems(scenario: "Scenario") -> Iterator[Problem]:
 def _coverage_problems(scenario: "Scenario") -> Iterator[Problem]:
     """Every market needs its number in the tables that are kept by market."""
     world = scenario.world
-    tables = {"world.depth.within_1pct": world.depth.within_1pct}
+    depth = world.depth
+    tables = {
+        "world.depth.within_1pct": depth.within_1pct,
+        "world.depth.calm_volatility": depth.calm_volatility,
+    }
     if isinstance(world.prices, Waypoints):
         tables["world.prices.volatility"] = world.prices.volatility
         yield from _waypoint_problems(scenario, world.prices)
@@ -97,6 +103,13 @@ def _coverage_problems(scenario: "Scenario") -> Iterator[Problem]:
                 rule = f"market {name} needs a value{suggestion(name, table)}"
                 about = (("protocol", "markets", name), tuple(path.split(".")))
                 yield Problem("", path, rule, about=about)
+
+
+def _population_problems(scenario: "Scenario") -> Iterator[Problem]:
+    weights = scenario.agents.retail.market_weights
+    if scenario.markets and not any(weights.get(name, UNLISTED_WEIGHT) for name in scenario.markets):
+        rule = f"one of {', '.join(scenario.markets)} must have a weight above 0"
+        yield _broken("agents.retail", rule, market_weights=weights)
 
 
 def _waypoint_problems(scenario: "Scenario", prices: Waypoints) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from protocol import vault
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import Floats, Ints, Rows
 from protocol.exchange import Cascade
+from protocol.invariants import InvariantError
 from protocol.orders import join
 from sim.configuration import Scenario
 from sim.outside import Outside
@@ -25,6 +26,8 @@ from sim.record import Recorder
 from sim.streams import stream
 from sim.venue import grid, open_exchange
 from sim.world import World
+
+LARGEST_VALUE = 2.0**62
 
 
 class Model(mesa.Model):  # type: ignore[misc]
@@ -83,7 +86,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         """
         self.block += 1
         self.world.advance(self.flow)
-        outside = self.units.price(self.world.outside)
+        outside = self._outside_price()
         slowdown = self._oracle_slowdown()
         stalled = self.world.shocks.stalled[self.block]
         self.exchange.update_prices(outside, self.time, self.seconds, stalled, slowdown)
@@ -98,6 +101,16 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.exchange.check(self.block, self.seed_value)
         orders = sum(len(action.orders.account) for action in actions)
         self.recorder.record(orders, fills, cascade, premium)
+
+    def _outside_price(self) -> Ints:
+        """Outside price, (m,) [micro-USD per lot]; one that the venue's integers cannot hold ends the run."""
+        usd = self.world.outside
+        value = usd * self.units.lot * MICRO
+        held = np.maximum(self.exchange.book.open_interest, 1)
+        if not ((value >= 1) & (value * held < LARGEST_VALUE)).all():
+            place = f"block {self.block}, seed {self.seed_value}"
+            raise InvariantError(f"{place}: outside_price_fits_the_venue: {usd.tolist()} USD")
+        return self.units.price(usd)
 
     def _oracle_slowdown(self) -> float:
         """Factor on the feed's inclusion delay."""
@@ -145,14 +158,20 @@ class Model(mesa.Model):  # type: ignore[misc]
         return self.exchange.trade(batch, leaving, self.block, tickets)
 
     def _liquidate(self, outside: Ints) -> Cascade:
-        """Liquidation rounds; tells the world what was forced."""
+        """Liquidation rounds, each with fresh lottery tickets."""
         draws = stream(self.seed_value, "liquidation", self.block)
         tickets = draws.integers(0, 2**31, self.rounds)
         cascade = self.exchange.liquidate(outside, self.time, self.rounds, tickets)
+        self._force(cascade, outside)
+        return cascade
+
+    def _force(self, cascade: Cascade, outside: Ints) -> None:
+        """Tell the world which trades, whose hedges will reach it, nobody decided on."""
         forced = np.zeros(len(outside))
         np.add.at(forced, cascade.liquidations["market"], cascade.liquidations["filled"])
+        closed = cascade.deleverages[np.isin(cascade.deleverages["counterparty"], self.people.hedgers)]
+        np.add.at(forced, closed["market"], closed["size"])
         self.world.force(forced * outside / MICRO)
-        return cascade
 
     def _hedge(self, batches: list[Hedges], outside: Ints) -> None:
         """Execute hedges outside, each at half the impact of all; the flow moves the next block's price."""

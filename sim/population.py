@@ -35,6 +35,12 @@ class Population(NamedTuple):
         """All roles that are present."""
         return [role for role in self if role is not None]
 
+    @property
+    def hedgers(self) -> Ints:
+        """Accounts that hold outside the opposite of what they hold on the venue."""
+        roles = (self.makers, self.arbitrageurs, self.liquidators)
+        return np.concatenate([role.accounts for role in roles])
+
 
 def account_count(scenario: Scenario) -> int:
     """Number of accounts on the venue, its own included."""
@@ -68,7 +74,7 @@ def settle_in(model: mesa.Model, scenario: Scenario, seed: int) -> Population:
             model,
             np.array([VAULT]),
             streams,
-            Quoting(vault.spread, vault.layers, vault.order_share, vault.skew),
+            Quoting(vault.spread, vault.layers if vault.quotes else 0, vault.order_share, vault.skew),
         )
         if vault.quotes or scenario.protocol.backstop.rule == "takeover"
         else None,

@@ -10,6 +10,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 VOLATILITY = {"BTC": 0.8, "ETH": 1.0}
 DEPTH = {"BTC": 20e6, "ETH": 10e6}
+CALM_VOLATILITY = {"BTC": 0.6, "ETH": 0.8}
 
 
 def entries(value: object) -> object:
@@ -84,8 +85,8 @@ class DepthSettings(Settings):
         DEPTH, "USD", description="resting within 1 % of the mid, by market"
     )
     volatility_exponent: float = parameter(1.0, "1", ge=0, le=5, description="depth ~ volatility^-exponent")
-    calm_volatility: dict[str, Positive] = parameter(
-        {"BTC": 0.6, "ETH": 0.8},
+    calm_volatility: Annotated[dict[str, Positive], _joined_with(CALM_VOLATILITY)] = parameter(
+        CALM_VOLATILITY,
         "1 per sqrt(year)",
         "BTC and ETH spot 1 h by year 2017-2022: 0.66 to 0.97 and 0.79 to 1.24; BTC perp 2024-26: 0.5",
         description="at which depth is ordinary, by market",
@@ -115,7 +116,7 @@ class WorldSettings(Settings):
     )
     share: float = parameter(0.1, "1", gt=0, le=1, description="the venue's part of open interest")
     open_interest: float = parameter(
-        1.0e9, "USD", gt=0, description="of the whole market, long side, at the start"
+        1.0e9, "USD", gt=0, le=1e12, description="of the whole market, long side, at the start"
     )
     prices: Annotated[Waypoints | Replay, Field(discriminator="kind")]
     gas: GasSettings = GasSettings()

@@ -66,4 +66,3 @@ def test_kernels_divide_like_numpy() -> None:
         return a / b
 
     assert quotient(1.0, 0.0) == float("inf")
-

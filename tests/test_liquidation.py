@@ -202,6 +202,15 @@ def test_the_fund_loses_no_more_on_an_account_than_it_may(limit: int, filled: in
     assert liquidate_alice(exchange)["filled"] == filled
 
 
+@pytest.mark.parametrize(("limit", "filled"), [(20, -100), (15, -60)])
+def test_the_limit_on_losses_counts_all_fills_of_an_order(limit: float, filled: int) -> None:
+    exchange = failing(insurance=1e6, insurance_loss=usd(limit))
+    quote(exchange, BOB, (60, 99.2))
+    quote(exchange, CAROL, (60, 99.2))
+
+    assert liquidate_alice(exchange)["filled"] == filled
+
+
 def test_a_short_is_bought_back() -> None:
     exchange = failing(side=-1, insurance=50)
     quote(exchange, CAROL, (-500, 100.8))
@@ -395,7 +404,9 @@ def test_a_liquidation_never_flips_the_position_nor_lowers_the_ratio_nor_overdra
     assert exchange.book.cash[INSURANCE] >= 0
     assert exchange.book.cash[INSURANCE] - usd(fund) == order["insurance"]
     assert exchange.book.cash.sum() == owned
-    assert order["outcome"] == (COMPLETE if abs(order["filled"]) == 100 else PARTIAL if order["filled"] else 0)
+    assert order["outcome"] == (
+        COMPLETE if abs(order["filled"]) == 100 else PARTIAL if order["filled"] else 0
+    )
 
 
 def expected_liquidation(collateral: int, fund: int, levels: list[tuple[int, int]]) -> tuple[int, int, int]:

@@ -13,7 +13,6 @@ from venue import (
     equity,
     hold,
     integers,
-    nobody,
     parameters,
     reference,
     risk,
@@ -22,7 +21,7 @@ from venue import (
     venue,
 )
 
-from protocol.arithmetic import MICRO, PPM
+from protocol.arithmetic import PPM
 from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Book, move_cash, open_book
 from protocol.margin import (
     account_risk,
@@ -223,6 +222,18 @@ def test_an_account_exactly_at_maintenance_is_safe_and_one_micro_less_is_not() -
     assert liquidatable(exchange.book, exchange.parameters).tolist() == [ALICE]
 
 
+@given(books(), st.sampled_from([-1, 0, 1]), st.integers(0, 1_000))
+def test_the_scan_finds_exactly_the_accounts_below_maintenance(book: Book, gap: int, factor: int) -> None:
+    rules = parameters(2)
+    book.mark[:] *= 1 + factor
+    worth, _, maintenance = account_risk(book, rules, ALICE)
+    book.cash[ALICE] += maintenance + gap - worth
+    table = accounts_risk(book, rules)
+    below = np.flatnonzero((table[0] < table[2]) & (table[2] > 0))
+
+    assert liquidatable(book, rules).tolist() == below[below >= VAULT].tolist()
+
+
 def test_debt_without_a_position_cannot_be_liquidated() -> None:
     exchange = venue(0, 10)
     move_cash(exchange.book, ALICE, BOB, 5)
@@ -267,9 +278,8 @@ def test_risk_is_exact_at_a_trillion_dollars() -> None:
     exchange = venue(1e12, prices=(1e5,))
     hold(exchange, ALICE, BOB, 10**7, 1e5)
 
-    assert risk(exchange, ALICE) == (usd(1e12), 2 * 10**16, 12 * 10**15)
-    assert not nobody(exchange).any()
-    assert equity(exchange, BOB) == -0.0 + 0 / MICRO
+    assert risk(exchange, ALICE) == (10**18, 2 * 10**16, 12 * 10**15)
+    assert risk(exchange, BOB) == (0, 2 * 10**16, 12 * 10**15)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10**3, 10**6, 10**9]))

@@ -152,7 +152,7 @@ def test_a_market_that_no_preset_knows_gives_its_own_numbers(tmp_path: Path) -> 
         "protocol:\n  markets:\n    SOL: {lot: 0.1, tick: 0.01,"
         " initial_margin: 0.1, maintenance_margin: 0.05}\n"
         "world:\n"
-        "  depth: {within_1pct: {SOL: 1e6}}\n"
+        "  depth: {within_1pct: {SOL: 1e6}, calm_volatility: {SOL: 1}}\n"
         "  prices: {points: [{at: 0s, BTC: 1, ETH: 1, SOL: 1}], volatility: {SOL: 1}}\n"
         "agents: {retail: {market_weights: {SOL: 0.1}}}\n"
     )
@@ -228,7 +228,7 @@ BROKEN = {
         "got maintenance_margin=0.012, initial_margin=0.01"
     ),
     "protocol: {markets: {BTC: {open_interest_lower: 2e6, open_interest_upper: 1e6}}}": (
-        "mine.yaml:7  protocol.markets.BTC: open_interest_lower <= open_interest_upper must hold"
+        "mine.yaml:7  protocol.markets.BTC: open_interest_lower < open_interest_upper must hold"
     ),
     "protocol: {markets: {BTC: {tick: 0.001234}}}": (
         "tick * lot must be a whole number of 1e-6 USD, got tick=0.0"

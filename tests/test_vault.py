@@ -66,9 +66,7 @@ def test_shares_are_worth_the_vaults_positions_too() -> None:
     assert share_price(exchange.book, exchange.parameters) == pytest.approx(1.1)
 
 
-@given(
-    st.integers(1, 10**9), st.integers(0, 10**9), st.lists(st.integers(1, 10**9), min_size=1, max_size=6)
-)
+@given(st.integers(1, 10**9), st.integers(0, 10**9), st.lists(st.integers(1, 10**9), min_size=1, max_size=6))
 def test_deposits_and_exits_never_dilute_those_who_stay(first: int, gain: int, amounts: list[int]) -> None:
     exchange = venue(1e4, 1e4, 1e4)
     put(exchange, ALICE, first)

@@ -1,0 +1,125 @@
+"""Liquidators: resting orders far away, renewed by those who get into the block, and exits."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from small import calm, give, opened, sight
+
+from agents.role import Actions
+from protocol.arithmetic import MICRO
+from protocol.orders import POST_ONLY
+from sim.model import Model
+
+BITCOIN = 0
+NEVER = 1e12
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with opened(calm()) as model:
+        yield model
+
+
+def acts(model: Model, gas: float = 20.0, **changes: object) -> Actions:
+    return model.people.liquidators.act(sight(model, gas=gas, **changes))
+
+
+def test_an_order_rests_at_discount_risk_and_gas_from_the_price(model: Model) -> None:
+    liquidators = model.people.liquidators
+    view = sight(model, volatility=np.array([1e-4, 2e-4]), gas=20.0, ether=2000.0)
+    distance = liquidators.distance(view)
+
+    gas = 2 * 12e6 / (3.0 * liquidators.capital / 4)
+    assert distance.shape == (2, 10)
+    np.testing.assert_allclose(distance[0], 0.008 + 1e-4 * np.sqrt(600) + gas)
+    np.testing.assert_allclose(distance[1], 0.008 + 2e-4 * np.sqrt(600) + gas)
+
+
+def test_everybody_quotes_both_sides_of_every_market_once(model: Model) -> None:
+    liquidators = model.people.liquidators
+    wanted = acts(model, block=40).orders
+    view = sight(model, gas=20.0)
+
+    distance = liquidators.distance(view)[wanted.market, wanted.account - liquidators.accounts[0]]
+    assert len(wanted.account) == 2 * 2 * 10
+    assert (wanted.kind == POST_ONLY).all()
+    np.testing.assert_allclose(
+        wanted.limit / view.outside[wanted.market], 1 - np.sign(wanted.size) * distance, rtol=1e-6
+    )
+    notional = np.abs(wanted.size) * view.outside[wanted.market]
+    np.testing.assert_allclose(notional, 3.0 * liquidators.capital[0] / 4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("seconds", "lives"), [(60.0, 5), (10.0, 30), (400.0, 0)])
+def test_an_order_lives_as_long_as_its_owners_patience(model: Model, seconds: float, lives: int) -> None:
+    wanted = acts(model, block=40, seconds=seconds).orders
+
+    assert (wanted.expiry == 40 + lives).all()
+
+
+def test_who_does_not_get_in_leaves_everything_as_it_is(model: Model) -> None:
+    acts(model)
+    renewed = model.people.liquidators.renewed.copy()
+    shut_out = acts(model, gas=NEVER, time=10_000.0)
+
+    assert len(shut_out.orders.account) == len(shut_out.leaving) == len(shut_out.senders) == 0
+    np.testing.assert_array_equal(model.people.liquidators.renewed, renewed)
+
+
+def test_inclusion_falls_with_gas_as_the_bid_says(model: Model) -> None:
+    blocks = 300
+    included = sum(
+        len(acts(model, gas=160.0, block=block, time=1e4 * block).senders) for block in range(1, blocks + 1)
+    )
+
+    tries, chance = 10 * blocks, 2.0 * 20 / 160
+    assert abs(included - chance * tries) < 5 * np.sqrt(tries * chance * (1 - chance))  # false alarm: 6e-7
+
+
+def test_orders_are_renewed_only_for_a_reason(model: Model) -> None:
+    acts(model, time=0.0)
+    price = sight(model).outside
+
+    assert len(acts(model, time=149.0).senders) == 0
+    assert len(acts(model, time=149.0, outside=price * 1.0019).senders) == 0
+    assert len(acts(model, time=149.0, outside=price * 1.0021).senders) == 10
+    assert len(acts(model, time=149.0, outside=price * 1.0021).senders) == 0
+    assert len(acts(model, time=299.0, outside=price * 1.0021).senders) == 10
+
+
+def test_a_caught_position_is_closed_on_the_venue_and_hedged_outside_in_slices(model: Model) -> None:
+    long, short = model.people.liquidators.accounts[:2]
+    acts(model, time=0.0)
+    give(model, long, 1000)
+    give(model, short, -1)
+    actions = acts(model, time=1.0)
+    exits = actions.orders.reduce_only
+
+    rate = 1 - 0.5 ** (60 / 300)
+    closing = [column[exits].tolist() for column in (actions.orders.account, actions.orders.size)]
+    assert closing == [[long, short], [-int(1000 * rate), 1]]
+    limit = actions.orders.limit[exits] / sight(model).outside[BITCOIN]
+    np.testing.assert_allclose(limit, [0.999, 1.001], rtol=1e-6)
+    assert actions.hedges.account.tolist() == [long]
+    assert actions.hedges.lots[0] == pytest.approx(-1000 * rate)
+    assert actions.leaving.tolist() == [long, short]
+
+
+def test_margin_in_use_leaves_less_to_quote(model: Model) -> None:
+    liquidators = model.people.liquidators
+    account = liquidators.accounts[0]
+    view = sight(model)
+    give(model, account, int(45 * liquidators.capital[0] / view.outside[BITCOIN]))
+    wanted = acts(model).orders
+    own = (wanted.account == account) & ~wanted.reduce_only
+
+    notional = np.abs(wanted.size[own]) * view.outside[wanted.market[own]]
+    np.testing.assert_allclose(notional, 3.0 * 0.1 * liquidators.capital[0] / 4, rtol=0.01)
+
+
+def test_capital_is_a_share_of_open_interest(model: Model) -> None:
+    endowment = model.people.liquidators.endow(1e9 * MICRO, model.exchange.book.mark)
+
+    np.testing.assert_array_equal(endowment.cash, round(0.05 * 1e9 / 10 * MICRO))
+    assert not endowment.size.any()

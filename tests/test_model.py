@@ -1,0 +1,251 @@
+"""The model: order of a block, what agents may touch and know, cash moves, laws, and memory."""
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import mesa
+import numpy as np
+import pytest
+from small import calm, crash, opened, sight
+from venue import integers
+
+from agents.role import DEPOSIT, VAULT_DEPOSIT, VAULT_REDEEM, WITHDRAW, Actions, Hedges, transfers
+from protocol.arithmetic import MICRO
+from protocol.exchange import Cascade
+from protocol.invariants import InvariantError
+from protocol.liquidation import LIQUIDATION
+from protocol.waterfall import DELEVERAGE
+from sim.model import Model
+from sim.run import run
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with opened(calm()) as model:
+        yield model
+
+
+def state(model: Model) -> list[np.ndarray]:
+    """Everything that the venue and the outside are, copied."""
+    exchange, ladder = model.exchange, model.exchange.ladder
+    resting = [
+        column[row, :count] for column in ladder[:4] for row, count in enumerate(ladder.orders.tolist())
+    ]
+    parts = [*exchange.book, *exchange.feed, *resting, ladder.orders, ladder.last, exchange.rate]
+    return [np.array(part) for part in [*parts, model.outside.size, model.outside.cash]]
+
+
+def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_block_runs_its_phases_in_the_published_order(
+    monkeypatch: pytest.MonkeyPatch, model: Model
+) -> None:
+    done: list[str] = []
+    phases = {
+        model.world: ("advance",),
+        model.exchange: ("update_prices", "accrue_funding", "trade", "liquidate", "check"),
+        model: ("_decisions", "_hedge", "_transfer"),
+        model.recorder: ("record",),
+    }
+    for owner, names in phases.items():
+        for name in names:
+            monkeypatch.setattr(owner, name, noting(done, name, getattr(owner, name)))
+    model.step()
+
+    order = "advance update_prices accrue_funding _decisions trade liquidate _hedge _transfer check record"
+    assert list(dict.fromkeys(done)) == order.split()
+
+
+def noting(done: list[str], name: str, method: Any) -> Any:
+    def noted(*arguments: Any) -> Any:
+        done.append(name)
+        return method(*arguments)
+
+    return noted
+
+
+def test_agents_never_write_what_they_see() -> None:
+    with opened(crash(), blocks=70) as model:
+        before = state(model)
+        view = sight(model)
+        for role in model.people.roles:
+            role.act(view)
+
+        assert_same(state(model), before)
+
+
+def test_agents_do_not_know_the_future() -> None:
+    blocks = 50
+    with opened(crash()) as model, opened(crash()) as other:
+        for path in (other.world.fundamental, other.world.gas, other.world.shocks.withdrawn):
+            path[blocks + 1 :] = path[blocks + 1 :][::-1].copy()
+        other.world.shocks.stalled[blocks + 1 :] = True
+        for _ in range(blocks):
+            model.step()
+            other.step()
+        together = state(model), state(other)
+        model.step()
+        other.step()
+
+        assert_same(*together)
+        assert any((one != two).any() for one, two in zip(state(model)[:2], state(other)[:2], strict=True))
+
+
+def test_all_agents_decide_on_one_view(model: Model) -> None:
+    seen = []
+    for role in model.people.roles:
+        role.act = lambda view: (seen.append(view), Actions())[1]
+    model.step()
+
+    assert len(seen) == 6
+    assert len({id(view) for view in seen}) == 1
+
+
+def test_hedges_move_the_price_of_the_next_block_only(model: Model) -> None:
+    for role in model.people.roles:
+        role.act = lambda _view: Actions()
+    buyer = model.people.makers.accounts[:1]
+    lots = 1e8 * MICRO / sight(model).outside[0]
+    model.people.makers.act = lambda _view: Actions(hedges=Hedges(buyer, integers(0), np.array([lots])))
+    model.step()
+    during = model.world.outside[0] / model.world.fundamental[1, 0]
+    model.people.makers.act = lambda _view: Actions()
+    model.step()
+
+    assert during == 1
+    assert model.flow.tolist() == [0, 0]
+    assert model.world.outside[0] / model.world.fundamental[2, 0] == pytest.approx(np.exp(0.05), rel=1e-3)
+    paid = -(model.outside.cash[buyer[0]] - model.people.makers.capital[0]) / lots
+    assert paid / model.units.price(model.world.fundamental[1])[0] == pytest.approx(np.exp(0.025), rel=1e-3)
+
+
+def test_liquidations_are_forced_and_deleveraging_against_those_who_hedge(model: Model) -> None:
+    liquidations, deleverages = np.zeros(2, LIQUIDATION), np.zeros(3, DELEVERAGE)
+    liquidations["filled"] = [-100, 30]
+    liquidations["market"] = [0, 1]
+    deleverages["size"] = [-7, -1000, 5]
+    deleverages["counterparty"] = [
+        role.accounts[0] for role in (model.people.arbitrageurs, model.people.retail, model.people.makers)
+    ]
+    model._force(Cascade(1, False, liquidations, deleverages, np.zeros(0)), integers(2_000_000, 3_000_000))
+
+    assert model.world.forced.tolist() == [2 * (-100 - 7 + 5), 3 * 30]
+
+
+def test_a_deposit_leaves_the_wallet_and_a_withdrawal_reaches_it(model: Model) -> None:
+    account = int(model.people.makers.accounts[0])
+    wallet, cash = model.outside.cash[account], model.exchange.book.cash[account]
+    model._move(account, 5_000_000, DEPOSIT)
+    deposited = model.outside.cash[account], model.exchange.book.cash[account]
+    model._move(account, 2_000_000, WITHDRAW)
+
+    assert deposited == (wallet - 5_000_000, cash + 5_000_000)
+    assert model.outside.cash[account] == wallet - 3_000_000
+    assert model.exchange.book.cash[account] == cash + 3_000_000
+
+
+def test_withdrawals_stop_at_the_margin_and_at_the_gate(model: Model) -> None:
+    retail = model.people.retail
+    account = int(retail.accounts[np.flatnonzero(model.exchange.book.size[0, retail.accounts])[0]])
+    wallet, free = (
+        model.outside.cash[account],
+        int(sight(model).risk[0, account] - sight(model).risk[1, account]),
+    )
+    model.exchange.gated_until = 1.0
+    model._move(account, 10**15, WITHDRAW)
+    gated = model.outside.cash[account]
+    model.exchange.gated_until = -np.inf
+    model._move(account, 10**15, WITHDRAW)
+
+    assert gated == wallet
+    assert model.outside.cash[account] == wallet + free
+
+
+def test_the_vault_takes_deposits_and_redeems_behind_the_gate(model: Model) -> None:
+    book, account = model.exchange.book, int(model.people.depositors.accounts[0])
+    shares = int(book.shares[account])
+    model.exchange.gated_until = 1.0
+    model._move(account, shares, VAULT_REDEEM)
+    gated = int(book.shares[account])
+    model.exchange.gated_until = -np.inf
+    model._move(account, shares, VAULT_REDEEM)
+    redeemed = int(book.shares[account]), int(book.cash[account])
+    model._transfer(transfers(integers(account), integers(shares), VAULT_DEPOSIT))
+
+    assert gated == shares
+    assert redeemed == (0, shares)
+    assert (book.shares[account], book.cash[account]) == (shares, 0)
+
+
+def test_senders_pay_for_gas_from_outside(model: Model) -> None:
+    first, second = model.people.arbitrageurs.accounts[:2]
+    before = model.outside.cash.copy()
+    model._pay_gas([Actions(senders=integers(first)), Actions(senders=integers(first, second))])
+
+    cost = sight(model).transaction_cost()
+    assert cost == pytest.approx(300_000 * model.world.gas[0] * 1e-9 * 2300 * MICRO)
+    np.testing.assert_allclose((before - model.outside.cash)[[first, second]], [2 * cost, cost])
+    np.testing.assert_allclose(model.outside.gas_paid[[first, second]], [2 * cost, cost])
+
+
+def test_ether_has_the_price_of_its_market_or_that_of_the_scenario(model: Model) -> None:
+    with opened(calm("protocol.markets.ETH=none", "world.gas.ether=1234")) as alone:
+        assert sight(alone).ether == 1234
+    assert sight(model).ether == model.world.outside[1]
+
+
+def test_gas_slows_the_oracle_where_the_scenario_says_so() -> None:
+    with opened(crash(), blocks=41) as slowed, opened(crash("protocol.oracle.gas_delay=false")) as steady:
+        gas = slowed.world.gas[41] / 20
+
+        assert gas > 3
+        assert slowed._oracle_slowdown() == pytest.approx(gas)
+        assert steady._oracle_slowdown() == 1
+
+
+def test_a_broken_law_names_itself_the_block_and_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pay = Model._pay_gas
+
+    def leak(model: Model, actions: list[Actions]) -> None:
+        pay(model, actions)
+        if model.block == 7:
+            model.exchange.book.cash[model.people.makers.accounts[0]] += 1
+
+    monkeypatch.setattr(Model, "_pay_gas", leak)
+    with pytest.raises(InvariantError, match=r"block 7, seed 11: cash_conserved"):
+        run(calm(), 11)
+
+
+@pytest.mark.parametrize("price", [1e-3, 1e12])
+def test_a_price_that_the_venue_cannot_count_ends_the_run(model: Model, price: float) -> None:
+    model.world.fundamental[1, 0] = price
+    with pytest.raises(InvariantError, match=r"block 1, seed 3: outside_price_fits_the_venue"):
+        model.step()
+
+
+def test_runs_leave_no_model_behind() -> None:
+    def models() -> int:
+        gc.collect()
+        return sum(isinstance(thing, mesa.Model) for thing in gc.get_objects())
+
+    scenario = calm("clock.duration=5m")
+    run(scenario, 1)
+    alive, registered = models(), len(mesa.Agent._ids)
+    for seed in range(4):
+        run(scenario, seed)
+
+    assert models() == alive
+    assert len(mesa.Agent._ids) == registered
+
+
+def test_a_failed_run_leaves_no_model_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered = len(mesa.Agent._ids)
+    monkeypatch.setattr(Model, "_pay_gas", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(calm(), 1)
+
+    assert len(mesa.Agent._ids) == registered

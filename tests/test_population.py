@@ -1,0 +1,133 @@
+"""Who lives on the venue and what they bring: sizes, hedges, money, and roles without accounts."""
+
+import numpy as np
+import pytest
+from small import calm, crash, equity, opened, sight
+
+from protocol.arithmetic import MICRO
+from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT
+from protocol.invariants import violated
+from sim.model import Model
+from sim.population import account_count
+
+NOBODY = (
+    "agents.market_makers.accounts=0",
+    "agents.liquidators.accounts=0",
+    "agents.depositors.accounts=0",
+)
+SOLANA = (
+    "protocol.markets.SOL={lot: 0.1, tick: 0.01, initial_margin: 0.05, maintenance_margin: 0.03}",
+    "world.prices.points=[{at: 0s, BTC: 42000, ETH: 2300, SOL: 100}]",
+    "world.prices.volatility={SOL: 1.0}",
+    "world.depth.within_1pct={SOL: 1.0e+6}",
+    "world.depth.calm_volatility={SOL: 1.0}",
+)
+
+
+def test_accounts_are_shared_out_without_gap_or_overlap() -> None:
+    with opened(calm()) as model:
+        owned = np.concatenate([role.accounts for role in model.people.roles if role.name != "vault"])
+
+    np.testing.assert_array_equal(owned, np.arange(SYSTEM_ACCOUNTS, account_count(calm())))
+    assert account_count(calm()) == 4 + 500 + 8 + 6 + 10 + 20
+
+
+@pytest.mark.parametrize("share", [0.15, 1.0])
+@pytest.mark.parametrize("long_share", [0.56, 0.35])
+def test_the_crowds_long_side_is_the_venues_share_of_open_interest(share: float, long_share: float) -> None:
+    scenario = calm(f"world.share={share}", f"agents.retail.long_share={long_share}")
+    with opened(scenario) as model:
+        size = model.exchange.book.size[:, model.people.retail.accounts]
+        longs = model.exchange.book.mark @ np.maximum(size, 0).sum(axis=1) / MICRO
+
+    assert longs == pytest.approx(share * scenario.world.open_interest, rel=1e-4)
+
+
+def test_sizes_sum_to_zero_and_every_law_of_the_venue_holds_at_the_start() -> None:
+    with opened(calm()) as model:
+        book = model.exchange.book
+
+        assert violated(book, model.exchange.ladder) == []
+        assert (book.open_interest > 0).all()
+
+
+def test_nobody_starts_near_a_liquidation() -> None:
+    with opened(calm("agents.retail.leverage.median=50")) as model:
+        equity, _, maintenance = sight(model).risk
+
+    assert (equity >= 1.5 * maintenance).all()
+
+
+def test_arbitrageurs_carry_what_the_crowd_leaves_open_and_start_hedged() -> None:
+    with opened(calm()) as model:
+        book, carriers = model.exchange.book, model.people.arbitrageurs.accounts
+        crowd = book.size[:, model.people.retail.accounts].sum(axis=1)
+        carried = book.size[:, carriers]
+        hedged = model.outside.size[:, carriers]
+        worth = model.recorder.outside_worth()[carriers]
+
+    np.testing.assert_array_equal(carried.sum(axis=1), -crowd)
+    np.testing.assert_array_equal(hedged, -carried)
+    np.testing.assert_allclose(worth, model.people.arbitrageurs.capital)
+
+
+def test_opening_positions_cost_nothing() -> None:
+    with opened(calm()) as model:
+        equity = sight(model).risk[0]
+
+        np.testing.assert_array_equal(
+            equity[SYSTEM_ACCOUNTS:516], model.exchange.deposited[SYSTEM_ACCOUNTS:516]
+        )
+
+
+def test_the_fund_and_the_vault_open_with_what_the_scenario_gives_them() -> None:
+    with opened(calm("protocol.insurance_fund=123.0", "protocol.vault.deposits=1.0e+6")) as model:
+        book = model.exchange.book
+
+        assert equity(model, INSURANCE) == 123.0
+        assert equity(model, VAULT) == pytest.approx(1e6, abs=1e-4)
+        assert book.shares.sum() == book.cash[VAULT]
+        assert not book.cash[model.people.depositors.accounts].any()
+
+
+def test_a_vault_that_neither_quotes_nor_takes_over_is_no_agent() -> None:
+    with opened(calm("protocol.vault.quotes=false")) as model:
+        assert model.people.vault is None
+        assert len(model.people.roles) == 5
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *[(name,) for name in NOBODY],
+        NOBODY,
+        ("protocol.insurance_fund=0", "protocol.vault.deposits=0"),
+        ("agents.retail.accounts=1", "agents.arbitrageurs.accounts=1"),
+        ("agents.retail.holding=0",),
+        ("agents.retail.market_weights={BTC: 1.0, ETH: 0.0}",),
+        ("clock.block=5m", "protocol.funding.interval=60s"),
+        ("protocol.mark=median",),
+    ],
+)
+def test_a_venue_lives_without_some_of_its_people(overrides: tuple[str, ...]) -> None:
+    with opened(crash(*overrides)) as model:
+        advance(model, 80 if model.seconds == 60 else 20)
+
+        assert (model.exchange.book.oracle > 0).all()
+
+
+@pytest.mark.parametrize(
+    "overrides", [SOLANA, ("protocol.markets.ETH=none",), ("protocol.markets.BTC=none",)]
+)
+def test_a_venue_may_have_one_market_or_three(overrides: tuple[str, ...]) -> None:
+    with opened(calm(*overrides)) as model:
+        advance(model, 5)
+        count = len(model.scenario.markets)
+
+        assert (model.exchange.book.size != 0).any(axis=1).tolist() == [True] * count
+        assert (model.exchange.quotes().bid > 0).tolist() == [True] * count
+
+
+def advance(model: Model, blocks: int) -> None:
+    for _ in range(blocks):
+        model.step()

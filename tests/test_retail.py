@@ -1,0 +1,243 @@
+"""Retail: what they bring, when they wake, which side they take, how they leave."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from small import calm, equity, give, opened, set_equity, sight
+
+from agents.retail import Retail
+from agents.role import DEPOSIT, WITHDRAW
+from protocol.arithmetic import MICRO
+from sim.model import Model
+
+EVERYBODY = "agents.retail.attention=1.0e+6"
+CROWD = "agents.retail.accounts=4000"
+FLAT = "agents.retail.holding=0"
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    """Nobody wakes by chance; margins are looked at all the time."""
+    with opened(calm("agents.retail.attention=0", "agents.retail.top_up_rate=1.0e+6")) as model:
+        yield model
+
+
+def holder(retail: Retail, model: Model, **traits: bool) -> int:
+    """Position within the role of the first long that has the given traits."""
+    fits = model.exchange.book.size[0, retail.accounts] > 0
+    for name, wanted in traits.items():
+        fits &= getattr(retail, name) == wanted
+    return int(np.flatnonzero(fits)[0])
+
+
+def set_relative_equity(model: Model, index: int, share: float) -> None:
+    retail = model.people.retail
+    set_equity(model, retail.accounts[index], share * retail.opening_equity[index] / MICRO)
+
+
+def maintenance(model: Model, account: int) -> float:
+    return sight(model).risk[2, account] / MICRO
+
+
+def test_longs_reach_the_open_interest_and_the_long_share(model: Model) -> None:
+    book, settings = model.exchange.book, model.scenario.world
+    notional = book.mark @ book.size[:, model.people.retail.accounts]
+    longs, shorts = notional[notional > 0].sum() / MICRO, -notional[notional < 0].sum() / MICRO
+
+    assert longs == pytest.approx(settings.share * settings.open_interest, rel=1e-4)
+    assert longs / (longs + shorts) == pytest.approx(0.56, rel=1e-4)
+
+
+def test_positions_lie_within_the_venues_leverage() -> None:
+    with opened(calm("agents.retail.leverage.median=80", CROWD)) as model:
+        equity, initial, _ = sight(model).risk[:, model.people.retail.accounts]
+
+    assert (initial < equity)[initial > 0].mean() > 0.99
+    assert (initial > 0.85 * equity).mean() > 0.3
+
+
+def test_the_largest_account_is_cut_and_weights_have_mean_one() -> None:
+    with opened(calm(CROWD, "agents.retail.equity_sigma=4")) as model:
+        weight = model.people.retail.weight
+
+    assert weight.mean() == pytest.approx(1)
+    assert weight.max() / weight.sum() < 0.021
+
+
+@pytest.mark.parametrize(("correlation", "expected"), [(-0.4, -0.4), (0.0, 0.0), (0.9, 0.9)])
+def test_leverage_follows_size_as_told(correlation: float, expected: float) -> None:
+    with opened(calm(CROWD, f"agents.retail.leverage.size_correlation={correlation}")) as model:
+        retail = model.people.retail
+        below = retail.weight < retail.weight.max()
+        found = np.corrcoef(np.log(retail.weight[below]), np.log(retail.leverage[below]))[0, 1]
+
+    assert found == pytest.approx(expected, abs=0.08)  # five standard errors
+
+
+def test_a_stop_loss_closes_the_position(model: Model) -> None:
+    retail = model.people.retail
+    index = holder(retail, model, has_stop=True, has_target=False, watches=False)
+    account, lots = retail.accounts[index], model.exchange.book.size[0, retail.accounts[index]]
+
+    set_relative_equity(model, index, 0.51)
+    before = retail.act(sight(model)).orders
+    set_relative_equity(model, index, 0.49)
+    after = retail.act(sight(model)).orders
+
+    assert len(before.account) == 0
+    assert (after.account.tolist(), after.market.tolist(), after.size.tolist()) == ([account], [0], [-lots])
+    assert after.reduce_only.all()
+    assert after.limit[0] == int(sight(model).mid[0] * 0.99)
+
+
+def test_a_profit_target_closes_the_position(model: Model) -> None:
+    retail = model.people.retail
+    index = holder(retail, model, has_stop=False, has_target=True)
+
+    set_relative_equity(model, index, 1.39)
+    before = retail.act(sight(model)).orders
+    set_relative_equity(model, index, 1.41)
+    after = retail.act(sight(model)).orders
+
+    assert len(before.account) == 0
+    assert after.account.tolist() == [retail.accounts[index]]
+
+
+def test_who_has_neither_stop_nor_target_holds_on(model: Model) -> None:
+    retail = model.people.retail
+    index = holder(retail, model, has_stop=False, has_target=False, watches=False)
+
+    for share in (0.1, 5.0):
+        set_relative_equity(model, index, share)
+
+        assert len(retail.act(sight(model)).orders.account) == 0
+
+
+def test_a_top_up_restores_the_margin_as_far_as_the_wallet_reaches(model: Model) -> None:
+    retail = model.people.retail
+    index = holder(retail, model, watches=True, has_stop=False)
+    account = retail.accounts[index]
+    need = maintenance(model, account)
+
+    set_equity(model, account, 1.5 * need)
+    rich = retail.act(sight(model)).transfers
+    model.outside.cash[account] = 0.2 * need * MICRO
+    poor = retail.act(sight(model)).transfers
+
+    assert rich.account.tolist() == poor.account.tolist() == [account]
+    assert rich.kind.tolist() == [DEPOSIT]
+    assert rich.amount[0] == pytest.approx(1.5 * need * MICRO, abs=2)
+    assert poor.amount[0] == pytest.approx(0.2 * need * MICRO, abs=2)
+
+
+def test_only_the_watchful_top_up_and_only_when_margin_is_near(model: Model) -> None:
+    retail = model.people.retail
+    careless, watchful = (
+        retail.accounts[holder(retail, model, watches=watches, has_stop=False)] for watches in (False, True)
+    )
+    set_equity(model, careless, 1.1 * maintenance(model, careless))
+    set_equity(model, watchful, 1.7 * maintenance(model, watchful))
+
+    assert len(retail.act(sight(model)).transfers.account) == 0
+
+
+def test_a_top_up_is_not_a_profit(model: Model) -> None:
+    retail = model.people.retail
+    index = holder(retail, model, watches=True, has_target=True, has_stop=False)
+    account = retail.accounts[index]
+    give(model, account, 20 * model.exchange.book.size[0, account])
+    retail.opening_equity[index] = 1.6 * maintenance(model, account) * MICRO
+    model.outside.cash[account] = 10 * retail.opening_equity[index]
+    set_equity(model, account, 1.5 * maintenance(model, account))
+
+    model._transfer(retail.act(sight(model)).transfers)
+
+    assert equity(model, account) == pytest.approx(3.0 * maintenance(model, account))
+    assert len(retail.act(sight(model)).orders.account) == 0
+
+
+@pytest.mark.parametrize("trend", [5.0, -5.0])
+def test_momentum_follows_the_trend_and_contrarians_fight_it(trend: float) -> None:
+    with opened(calm(EVERYBODY, FLAT, CROWD, "agents.retail.entry=1", "agents.retail.caution=0")) as model:
+        retail = model.people.retail
+        wanted = retail.act(sight(model, trend=np.full(2, trend))).orders
+        style = retail.style[wanted.account - retail.accounts[0]]
+
+    with_trend = np.sign(wanted.size) == np.sign(trend)
+    assert with_trend[style == 1].mean() > 0.97
+    assert with_trend[style == -1].mean() < 0.03
+    assert with_trend[style == 0].mean() == pytest.approx(0.56 if trend > 0 else 0.44, abs=0.08)
+
+
+def test_without_a_trend_every_style_leans_to_the_long_side_alike() -> None:
+    with opened(calm(EVERYBODY, FLAT, CROWD, "agents.retail.entry=1", "agents.retail.caution=0")) as model:
+        retail = model.people.retail
+        wanted = retail.act(sight(model, trend=np.zeros(2))).orders
+        style = retail.style[wanted.account - retail.accounts[0]]
+
+    for kind in (1, 0, -1):
+        assert (wanted.size[style == kind] > 0).mean() == pytest.approx(0.56, abs=0.08)  # five std. errors
+
+
+def test_entries_shrink_with_the_volatility() -> None:
+    entries = {}
+    with opened(calm(EVERYBODY, FLAT, CROWD, "agents.retail.entry=1", "agents.retail.caution=0.5")) as model:
+        for factor in (1.0, 16.0):
+            view = sight(model, volatility=factor * model.world.calm_volatility)
+            entries[factor] = len(model.people.retail.act(view).orders.account)
+
+    assert entries[1.0] == 4000
+    assert entries[16.0] == pytest.approx(1000, abs=5 * np.sqrt(750))
+
+
+def test_an_entry_has_the_accounts_own_leverage_within_the_venues_limit() -> None:
+    with opened(calm(EVERYBODY, FLAT, "agents.retail.entry=1", "agents.retail.caution=0")) as model:
+        retail, view = model.people.retail, sight(model)
+        wanted = retail.act(view).orders
+        index = wanted.account - retail.accounts[0]
+        leverage = np.abs(wanted.size) * view.mid[wanted.market] / view.risk[0, wanted.account]
+        lot = view.mid[wanted.market] / view.risk[0, wanted.account]
+        limit = wanted.limit / view.mid[wanted.market] - 1
+
+    expected = np.minimum(retail.leverage[index], 0.9 / 0.02)
+    assert (leverage <= expected).all()
+    assert (leverage > expected - lot).all()
+    np.testing.assert_array_equal(wanted.market, retail.home[index])
+    np.testing.assert_allclose(limit, 0.01 * np.sign(wanted.size), atol=1e-5)
+
+
+def test_holders_close_and_the_flat_do_not() -> None:
+    with opened(calm(EVERYBODY, "agents.retail.exit=1", "agents.retail.entry=0")) as model:
+        retail, book = model.people.retail, model.exchange.book
+        wanted = retail.act(sight(model)).orders
+        held = book.size[wanted.market, wanted.account]
+        holding = np.count_nonzero(book.size[:, retail.accounts])
+
+    assert len(wanted.account) == holding
+    np.testing.assert_array_equal(wanted.size, -held)
+    assert wanted.reduce_only.all()
+
+
+def test_the_ruined_come_back_with_half_their_money_while_the_wallet_lasts() -> None:
+    with opened(calm(EVERYBODY, FLAT, "agents.retail.entry=0")) as model:
+        retail = model.people.retail
+        for index, share in ((0, 0.05), (1, 0.5)):
+            set_equity(model, retail.accounts[index], share * retail.start_cash[index] / MICRO)
+        moves = retail.act(sight(model)).transfers
+        model._transfer(moves)
+        again = retail.act(sight(model)).transfers
+
+    assert (moves.account.tolist(), moves.kind.tolist()) == ([retail.accounts[0]], [DEPOSIT])
+    assert moves.amount[0] == pytest.approx(0.5 * retail.start_cash[0], abs=1)
+    assert len(again.account) == 0
+
+
+def test_winners_take_half_of_what_exceeds_twice_their_start() -> None:
+    with opened(calm(EVERYBODY, FLAT, "agents.retail.entry=0")) as model:
+        retail = model.people.retail
+        set_equity(model, retail.accounts[0], 3 * retail.start_cash[0] / MICRO)
+        moves = retail.act(sight(model)).transfers
+
+    assert (moves.account.tolist(), moves.kind.tolist()) == ([retail.accounts[0]], [WITHDRAW])
+    assert moves.amount[0] == pytest.approx(0.5 * retail.start_cash[0], abs=1)

@@ -1,0 +1,205 @@
+"""Whole runs: twins, shocks, counterfactuals, resolution, and the sanity of a calm day."""
+
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+import pytest
+from small import SEED, calm, calmed, crash, crashed
+
+from sim.run import Progress, Result, run
+from sim.scenario import load_scenario
+
+SEEDS = (3, 4, 5, 6)
+STEADY_ORACLE = "protocol.oracle.gas_delay=false"
+
+
+def bitcoin(result: Result) -> pd.DataFrame:
+    return result.tables["markets"].query("market == 'BTC'").set_index("block")
+
+
+def gap(result: Result) -> pd.Series:
+    """Distance of the venue's mid from the outside price, by block [1]."""
+    rows = bitcoin(result)
+    return ((rows["bid"] + rows["ask"]) / 2 / rows["outside"] - 1).abs()
+
+
+def assert_equal_until(one: Result, other: Result, block: int) -> None:
+    """Equal to the last bit in every block up to `block`."""
+    for name in ("blocks", "markets", "liquidations", "deleverages", "waterfall"):
+        frames = [result.tables[name].query("block <= @block") for result in (one, other)]
+        pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
+def test_equal_scenario_and_seed_give_equal_transcripts() -> None:
+    again = run(crash(), SEED)
+
+    assert again.transcript == crashed().transcript
+    assert again.summary == crashed().summary
+    assert_equal_until(again, crashed(), 120)
+
+
+def test_another_seed_gives_another_transcript() -> None:
+    assert crashed(seed=SEED + 1).transcript != crashed().transcript
+
+
+def test_watching_a_run_does_not_change_it() -> None:
+    seen: list[Progress] = []
+    watched = run(crash(), SEED, seen.append)
+
+    assert watched.transcript == crashed().transcript
+    assert [progress.block for progress in seen] == [15, 30, 45, 60, 75, 90, 105, 120]
+    last = bitcoin(watched).iloc[-1]
+    assert seen[-1].prices["BTC"] == pytest.approx(last["mark"])
+    assert seen[-1].liquidated_usd == pytest.approx(watched.summary["liquidated_usd"])
+
+
+@pytest.mark.parametrize(
+    "shock",
+    [
+        "{at: 60m, kind: price_jump, size: -0.1}",
+        "{at: 60m, kind: gas_spike, factor: 20, duration: 10m}",
+        "{at: 60m, kind: liquidity_withdrawal, share: 0.9, duration: 10m}",
+        "{at: 60m, kind: oracle_stall, duration: 10m}",
+    ],
+)
+def test_a_shock_leaves_everything_before_it_as_it_was(shock: str) -> None:
+    without, struck = crashed("shocks=[]"), crashed(f"shocks=[{shock}]")
+
+    assert_equal_until(without, struck, 59)
+    assert not without.tables["markets"].equals(struck.tables["markets"])
+
+
+def test_a_setting_that_nobody_reads_in_calm_changes_nothing() -> None:
+    changed = calmed("protocol.insurance_fund=4000000", "protocol.adl.rule=ranked")
+    frames = [result.tables["markets"] for result in (calmed(), changed)]
+
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_the_impact_of_liquidations_the_same_seed_falls_less(seed: int) -> None:
+    endogenous = bitcoin(crashed(seed=seed))["outside"].min()
+    exogenous = bitcoin(crashed("world.impact.liquidations=false", seed=seed))["outside"].min()
+
+    assert exogenous > 1.02 * endogenous
+
+
+def test_both_sides_of_a_counterfactual_meet_the_same_world() -> None:
+    one, other = crashed(), crashed("world.impact.liquidations=false")
+
+    pd.testing.assert_series_equal(bitcoin(one)["fundamental"], bitcoin(other)["fundamental"])
+    pd.testing.assert_series_equal(one.tables["blocks"]["gas"], other.tables["blocks"]["gas"])
+
+
+def test_dear_gas_lets_the_venue_drift_from_the_outside_price() -> None:
+    spike = "shocks=[{at: 40m, kind: gas_spike, factor: 100, duration: 80m}]"
+    ordinary = [gap(crashed("shocks=[]", STEADY_ORACLE, seed=seed))[40:].mean() for seed in SEEDS]
+    dear = [gap(crashed(spike, STEADY_ORACLE, seed=seed))[40:].mean() for seed in SEEDS]
+
+    assert np.mean(dear) > 1.15 * np.mean(ordinary)
+
+
+def test_a_liquidity_withdrawal_widens_the_book_and_empties_it_when_complete() -> None:
+    spell = slice(46, 74)
+    ordinary, thin, gone = (
+        bitcoin(calmed(*overrides)).loc[spell]
+        for overrides in (
+            (),
+            ("shocks=[{at: 45m, kind: liquidity_withdrawal, share: 0.9, duration: 30m}]",),
+            (
+                "shocks=[{at: 45m, kind: liquidity_withdrawal, share: 1.0, duration: 30m}]",
+                "agents.liquidators.accounts=0",
+                "protocol.vault.deposits=0",
+            ),
+        )
+    )
+
+    assert thin["venue_depth_usd"].mean() < 0.3 * ordinary["venue_depth_usd"].mean()
+    assert thin["depth_usd"].mean() < 0.2 * ordinary["depth_usd"].mean()
+    assert (thin["ask"] - thin["bid"]).mean() > 1.2 * (ordinary["ask"] - ordinary["bid"]).mean()
+    assert gone[["bid", "ask"]].isna().all().all()
+
+
+def test_a_stalled_oracle_stands_still_while_the_world_moves_on() -> None:
+    stall = "shocks=[{at: 45m, kind: oracle_stall, duration: 30m, markets: [BTC]}]"
+    markets = crashed(stall, STEADY_ORACLE, "protocol.oracle.delay=0s").tables["markets"]
+    spell = markets.query("45 <= block <= 74").groupby("market")
+
+    assert spell["oracle"].nunique().to_dict() == {"BTC": 1, "ETH": 30}
+    assert (spell["outside"].nunique() == 30).all()
+    after = markets.query("block == 75 and market == 'BTC'").iloc[0]
+    assert after["oracle"] == pytest.approx(after["outside"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("half_life", "later"), [("0s", 0.9), ("20m", 0.95)])
+def test_a_jump_stays_or_returns(half_life: str, later: float) -> None:
+    shock = f"shocks=[{{at: 30m, kind: price_jump, size: -0.1, half_life: {half_life}}}]"
+    ratio = bitcoin(calmed(shock))["fundamental"] / bitcoin(calmed())["fundamental"]
+
+    np.testing.assert_allclose(ratio[[29, 30, 50]], [1.0, 0.9, later])
+
+
+def test_a_deeper_fall_liquidates_more() -> None:
+    liquidated = [
+        np.mean(
+            [
+                calmed(f"shocks=[{{at: 30m, kind: price_jump, size: {size}}}]", seed=seed).summary[
+                    "liquidated_usd"
+                ]
+                for seed in SEEDS
+            ]
+        )
+        for size in (-0.01, -0.05, -0.15)
+    ]
+
+    assert 0 < liquidated[0] < liquidated[1] < liquidated[2]
+
+
+def quiet_numbers(block: str, seed: int) -> list[float]:
+    """Statistics that should not depend on the block length."""
+    people = ("agents.retail.equity_sigma=1", "agents.retail.attention=48")
+    result = calmed(f"clock.block={block}", *people, seed=seed)
+    markets = result.tables["markets"]
+    minutes = bitcoin(result)["outside"].to_numpy()[
+        60 // result.scenario.clock.block - 1 :: 60 // int(block[:-1])
+    ]
+    return [
+        markets["volume_usd"].sum(),
+        result.tables["blocks"]["fills"].sum(),
+        np.diff(np.log(minutes)).std(),
+        markets["open_interest_usd"].iloc[-2:].sum(),
+        markets["outside_flow_usd"].abs().sum(),
+        markets["venue_depth_usd"].mean(),
+    ]
+
+
+def test_half_the_block_length_gives_the_same_world_in_law() -> None:
+    runs = range(6)
+    coarse, fine = (np.array([quiet_numbers(block, seed) for seed in runs]) for block in ("60s", "30s"))
+
+    difference = coarse.mean(axis=0) - fine.mean(axis=0)
+    error = np.sqrt((coarse.var(axis=0, ddof=1) + fine.var(axis=0, ddof=1)) / len(runs))
+    assert (np.abs(difference / error) < 6).all()  # false alarm: 8e-4, by Student's t with ten degrees
+    assert (error < 0.12 * coarse.mean(axis=0)).all()
+
+
+def test_gas_and_fundamentals_have_the_same_law_on_both_grids() -> None:
+    logs = [np.log(calmed(f"clock.block={block}").tables["blocks"]["gas"]).mean() for block in ("60s", "30s")]
+
+    assert abs(logs[0] - logs[1]) < NormalDist().inv_cdf(1 - 1e-6) * np.sqrt(2) * 0.35 * np.sqrt(0.72)
+
+
+@pytest.mark.slow
+def test_a_calm_day_looks_like_one() -> None:
+    """Bands: twice the targets of the design, for one seed of a heavy-tailed crowd."""
+    markets = run(load_scenario("calm"), 4).tables["markets"]
+    interest = markets.groupby("block")["open_interest_usd"].sum()
+    basis = (markets["bid"] + markets["ask"]) / 2 / markets["outside"] - 1
+    liquidated = markets["long_liquidated_usd"] + markets["short_liquidated_usd"]
+
+    assert basis.abs().mean() < 10e-4
+    assert abs(basis.mean()) < 5e-4
+    assert 1.5 < markets["volume_usd"].sum() / interest.mean() < 5
+    assert 0.002 < liquidated.sum() / interest.mean() < 0.08
+    assert 0.7 < interest.iloc[-1] / interest.iloc[0] < 1.4
