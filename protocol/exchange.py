@@ -123,16 +123,28 @@ class Exchange:
         """Best and impact prices and depth as the book stands."""
         return quotes(self.ladder, self.parameters.impact_notional, self.book.oracle)
 
-    def update_prices(
-        self, outside: Ints, time: float, seconds: float, stalled: Mask, slowdown: float
-    ) -> None:
-        """Advance the oracle to `time` and let the mark follow; see `oracle.push` for the arguments."""
-        self.feed = push(self.feed, outside, time, self.rules.feed, stalled, slowdown)
-        self.book.oracle[:] = self.feed.price
+    def observe(self, seconds: float) -> Floats:
+        """Sample what has stood in the book for `seconds`, before the oracle moves on.
+
+        The premium goes into funding, the mid into the average that the median mark uses.
+
+        Returns
+        -------
+        (m,) float64
+            The premium of the book over the oracle [1].
+        """
         shown = self.quotes()
+        sample = premium(self.book.oracle, shown.impact_bid, shown.impact_ask)
+        self.premiums = gather(self.premiums, sample, seconds, self.parameters)
         two_sided = (shown.bid > 0) & (shown.ask > 0)
         mid = np.where(two_sided, (shown.bid + shown.ask) / 2, np.nan)
         self.basis = observe_basis(self.basis, mid, self.book.oracle, seconds)
+        return sample
+
+    def update_prices(self, outside: Ints, time: float, stalled: Mask, slowdown: float) -> None:
+        """Advance the oracle to `time` and let the mark follow; see `oracle.push` for the arguments."""
+        self.feed = push(self.feed, outside, time, self.rules.feed, stalled, slowdown)
+        self.book.oracle[:] = self.feed.price
         self.refresh_mark(outside)
 
     def refresh_mark(self, outside: Ints) -> None:
@@ -145,23 +157,13 @@ class Exchange:
             self.book.oracle, self.basis, shown.bid, shown.ask, self.ladder.last, outside
         )
 
-    def accrue_funding(self, time: float, seconds: float) -> Floats:
-        """Sample the premium; at the end of an interval, advance the funding index.
-
-        Returns
-        -------
-        (m,) float64
-            The premium sampled [1].
-        """
-        shown = self.quotes()
-        sample = premium(self.book.oracle, shown.impact_bid, shown.impact_ask)
-        self.premiums = gather(self.premiums, sample, seconds, self.parameters)
+    def advance_funding(self, time: float) -> None:
+        """At the end of an interval, set the rate from the premiums observed and advance the index."""
         elapsed = time - self.premiums.since
         if elapsed >= self.rules.funding_interval:
             self.rate = funding_rate(self.premiums, elapsed, self.parameters)
             advance_index(self.book, self.rate, int(elapsed))
             self.premiums = Premiums(np.zeros_like(self.premiums.gathered), time)
-        return sample
 
     def trade(self, batch: Orders, leaving: Mask, block: int, tickets: Ints) -> Rows:
         """Cancel, sequence and match; returns the fills.

@@ -75,8 +75,8 @@ class Model(mesa.Model):  # type: ignore[misc]
 
         1. World: fundamental prices, gas, impact of last block's hedges, outside depth; shocks strike.
         2. Governance executes what is due (nothing yet: the policy is static).
-        3. The oracle updates; the mark follows.
-        4. Funding: the premium is sampled; at an epoch the index advances.
+        3. What the book has shown since the last block is sampled; the oracle updates; the mark follows.
+        4. Funding: at an epoch the index advances by the premiums sampled.
         5. Trading: all agents see the same view; cancels, quotes, then takers by fee and lottery; every fill
            passes the margin rule on both sides.
         6. Liquidation rounds, each with its waterfall: insurance fund, vault, deleveraging, everybody.
@@ -89,8 +89,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         outside = self._outside_price()
         slowdown = self._oracle_slowdown()
         stalled = self.world.shocks.stalled[self.block]
-        self.exchange.update_prices(outside, self.time, self.seconds, stalled, slowdown)
-        premium = self.exchange.accrue_funding(self.time, self.seconds)
+        premium = self.exchange.observe(self.seconds)
+        self.exchange.update_prices(outside, self.time, stalled, slowdown)
+        self.exchange.advance_funding(self.time)
         actions = self._decisions(outside.astype(float))
         fills = self._trade(actions)
         cascade = self._liquidate(outside)

@@ -72,10 +72,19 @@ def test_the_mark_is_the_oracle_where_the_rules_say_so() -> None:
 def test_a_median_mark_does_not_follow_a_single_source() -> None:
     exchange = venue(1e6, rules={"mark": "median"})
     quote(exchange, ALICE, (5, 99.9), (-5, 100.1))
+    exchange.update_prices(integers(usd(50)), 60.0, np.array([True]), 1.0)
+
+    assert exchange.book.oracle.tolist() == [usd(100)]
+    assert exchange.book.mark.tolist() == [usd(100)]
+
+
+def test_a_median_mark_follows_oracle_and_outside_price_together() -> None:
+    exchange = venue(1e6, rules={"mark": "median"})
+    quote(exchange, ALICE, (5, 99.9), (-5, 100.1))
     update(exchange, 50)
 
     assert exchange.book.oracle.tolist() == [usd(50)]
-    assert usd(50) < exchange.book.mark[0] < usd(101)
+    assert exchange.book.mark.tolist() == [usd(50)]
 
 
 def test_trading_withdraws_then_sequences_then_matches() -> None:

@@ -95,10 +95,10 @@ def test_the_index_grows_symmetrically_and_is_truncated_toward_zero(
 def test_funding_advances_once_an_interval_with_what_was_sampled() -> None:
     exchange = venue(1e6, 1e6, funding_default=0)
     quote(exchange, ALICE, (500, 101.0))
-    for minute in range(1, 60):
-        exchange.accrue_funding(60.0 * minute, 60.0)
-    before = exchange.book.funding.copy()
-    exchange.accrue_funding(3600.0, 60.0)
+    for minute in range(1, 61):
+        before = exchange.book.funding.copy()
+        exchange.observe(60.0)
+        exchange.advance_funding(60.0 * minute)
 
     assert before.tolist() == [0]
     assert exchange.rate.tolist() == [10_000]
@@ -120,4 +120,4 @@ def test_depth_below_the_impact_notional_counts_as_no_premium() -> None:
     exchange = venue(1e6)
     quote(exchange, ALICE, (99, 101.0))
 
-    assert exchange.accrue_funding(60.0, 60.0).tolist() == [0.0]
+    assert exchange.observe(60.0).tolist() == [0.0]

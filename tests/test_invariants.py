@@ -194,8 +194,9 @@ def random_world(seed: int, **rules: str) -> tuple[Exchange, Counter[str]]:
     for block in range(1, 301):
         time = 60.0 * block
         outside *= np.exp(rng.standard_t(3, 2) * 0.008)
-        exchange.update_prices(outside.astype(np.int64), time, 60.0, rng.random(2) < 0.05, 1.0)
-        exchange.accrue_funding(time, 60.0)
+        exchange.observe(60.0)
+        exchange.update_prices(outside.astype(np.int64), time, rng.random(2) < 0.05, 1.0)
+        exchange.advance_funding(time)
         exchange.check(block, seed)
         leaving = rng.random(len(exchange.book.cash)) < 0.1
         batch, tickets = random_batch(rng, exchange, 30), rng.permutation(30)
@@ -291,7 +292,8 @@ class Venue(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([60, 3_600]))
     def pay_funding(self, seconds: int) -> None:
         self.time += seconds
-        self.exchange.accrue_funding(self.time, float(seconds))
+        self.exchange.observe(float(seconds))
+        self.exchange.advance_funding(self.time)
 
     @precondition(lambda self: len(liquidatable(self.exchange.book, self.exchange.parameters)) > 0)
     @rule(ticket=st.integers(0, 100), rounds=st.integers(1, 4))

@@ -47,7 +47,7 @@ def test_a_block_runs_its_phases_in_the_published_order(
     done: list[str] = []
     phases = {
         model.world: ("advance",),
-        model.exchange: ("update_prices", "accrue_funding", "trade", "liquidate", "check"),
+        model.exchange: ("observe", "update_prices", "advance_funding", "trade", "liquidate", "check"),
         model: ("_decisions", "_hedge", "_transfer"),
         model.recorder: ("record",),
     }
@@ -56,8 +56,9 @@ def test_a_block_runs_its_phases_in_the_published_order(
             monkeypatch.setattr(owner, name, noting(done, name, getattr(owner, name)))
     model.step()
 
-    order = "advance update_prices accrue_funding _decisions trade liquidate _hedge _transfer check record"
-    assert list(dict.fromkeys(done)) == order.split()
+    before = ["advance", "observe", "update_prices", "advance_funding", "_decisions"]
+    after = ["trade", "liquidate", "_hedge", "_transfer", "check", "record"]
+    assert list(dict.fromkeys(done)) == [*before, *after]
 
 
 def noting(done: list[str], name: str, method: Any) -> Any:

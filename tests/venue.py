@@ -139,7 +139,8 @@ def set_price(exchange: Exchange, price: float, market: int = 0) -> None:
 
 def update(exchange: Exchange, price: float, time: float = 60.0) -> None:
     """Move the outside price and let the oracle and the mark follow."""
-    exchange.update_prices(integers(usd(price)), time, 60.0, np.array([False]), 1.0)
+    exchange.observe(60.0)
+    exchange.update_prices(integers(usd(price)), time, np.array([False]), 1.0)
 
 
 def risk(exchange: Exchange, account: int) -> tuple[int, int, int]:
