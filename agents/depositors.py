@@ -33,6 +33,8 @@ from protocol.arithmetic import MICRO
 from protocol.book import VAULT, Floats, Ints
 from protocol.orders import POST_ONLY, Orders, join, orders
 
+FARTHEST = 10.0
+
 
 class DepositorSettings(Settings):
     """Settings of vault depositors; rates are for one account."""
@@ -132,9 +134,8 @@ class Vault(Role):
         ladder = []
         for layer in range(self.quoting.layers):
             for side in (1, -1):
-                limit = price * (
-                    1 + self._offset(side, side * leverage + layer * self.quoting.order_share, layer)
-                )
+                offset = self._offset(side, side * leverage + layer * self.quoting.order_share, layer)
+                limit = price * np.clip(1 + offset, 0, FARTHEST)
                 ladder.append(
                     orders(
                         np.full(len(price), VAULT),

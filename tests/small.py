@@ -17,7 +17,6 @@ from sim.run import Result, run
 from sim.scenario import load_scenario
 
 SEED = 3
-MINUTES = 60
 
 PEOPLE = ("clock.duration=2h", "agents.retail.accounts=500", "agents.depositors.accounts=20")
 CRASH = (

@@ -135,6 +135,17 @@ def test_inventory_pushes_the_side_that_adds_away_and_draws_the_other_near(model
     assert (held[-side] < flat[-side]).all()
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_vault_in_straits_quotes_within_what_integers_hold(side: int) -> None:
+    with opened(calm("protocol.vault.skew=100000")) as model:
+        hold(model, side)
+        set_equity(model, VAULT, 2000)
+        wanted = model.people.vault.act(sight(model)).orders
+        price = wanted.limit / model.exchange.book.oracle[wanted.market]
+
+    assert ((price >= 0) & (price <= 10)).all()
+
+
 def test_each_order_is_a_share_of_equity(model: Model) -> None:
     wanted = model.people.vault.act(sight(model)).orders
     notional = np.abs(wanted.size) * model.exchange.book.oracle[wanted.market] / MICRO

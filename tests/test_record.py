@@ -210,3 +210,17 @@ def test_open_interest_is_the_long_side() -> None:
         rows = Tables(model.recorder).markets().query("block == 3")
 
     np.testing.assert_allclose(rows["open_interest"], held)
+
+
+def test_profit_outside_is_before_gas_and_counts_what_was_sent_to_the_venue() -> None:
+    with opened(crash(), blocks=74) as model:
+        recorder, rows = model.recorder, Tables(model.recorder).agents().set_index("role")
+        change = recorder.outside_worth() - recorder.start_outside
+        sent = model.exchange.deposited - recorder.start_deposits
+        makers, liquidators = model.people.makers, model.people.liquidators
+        for role in (makers, liquidators):
+            gained = (change + sent)[role.accounts].sum() / MICRO
+            found = rows.loc[role.name]
+
+            assert found["outside_pnl"] - found["gas_paid"] == pytest.approx(gained)
+        assert rows.loc["liquidators", "gas_paid"] > 100
