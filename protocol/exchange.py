@@ -50,8 +50,8 @@ class Rules(NamedTuple):
     feed : FeedRule
     funding_interval : int
         Between advances of the funding index [s].
-    round_seconds, attempts : int
-        Length of a liquidation round [s] and liquidations in each.
+    attempts : int
+        Liquidations in a round.
     backstop : {"none", "takeover"}
     adl : {"none", "queue", "ranked"}
     adl_attempts, adl_counterparties : int
@@ -65,7 +65,6 @@ class Rules(NamedTuple):
     mark: str
     feed: FeedRule
     funding_interval: int
-    round_seconds: int
     attempts: int
     backstop: str
     adl: str

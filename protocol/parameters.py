@@ -33,6 +33,8 @@ class RiskParameters(NamedTuple):
         Equity over maintenance below which the vault takes an account over [ppm]; 0 turns it off.
     backstop_loss_share : int
         Largest deficit the vault accepts with an account, over its own equity [ppm].
+    backstop_reserve : int
+        Equity the vault keeps after a takeover, over its initial requirement [ppm].
     funding_default, funding_clamp : int
         Premium added per 8 h [ppm] and the cap as a multiple of initial − maintenance [ppm].
 
@@ -57,6 +59,7 @@ class RiskParameters(NamedTuple):
     insurance_loss: int
     backstop_trigger: int
     backstop_loss_share: int
+    backstop_reserve: int
     funding_default: int
     funding_clamp: int
 

@@ -40,7 +40,8 @@ DELEVERAGE = np.dtype(
 def take_over(book: Book, parameters: RiskParameters, account: int) -> bool:
     """Hand all positions and all cash of an account to the backstop vault, if the vault can bear it.
 
-    It can if it stays above its own initial margin and the deficit is within its loss limit.
+    It can if it keeps its reserve, a multiple of its initial requirement, and the deficit is within its loss
+    limit.
 
     References
     ----------
@@ -51,7 +52,9 @@ def take_over(book: Book, parameters: RiskParameters, account: int) -> bool:
         return False
     worth = account_risk(book, parameters, VAULT)[0]
     merged = merged_risk(book, parameters, VAULT, account)
-    if merged[0] < merged[1] or product_compare(-equity, PPM, parameters.backstop_loss_share, worth) > 0:
+    if product_compare(merged[0], PPM, parameters.backstop_reserve, merged[1]) < 0:
+        return False
+    if product_compare(-equity, PPM, parameters.backstop_loss_share, worth) > 0:
         return False
     settle_funding(book, account)
     for market in range(book.size.shape[0]):

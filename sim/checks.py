@@ -19,6 +19,7 @@ def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from _clock_problems(scenario)
     yield from _market_problems(scenario)
     yield from _protocol_problems(scenario)
+    yield from _world_problems(scenario)
     yield from _coverage_problems(scenario)
     yield from _population_problems(scenario)
     yield from _shock_problems(scenario)
@@ -69,15 +70,19 @@ def _market_problems(scenario: "Scenario") -> Iterator[Problem]:
             yield _broken(path, rule, tick=market.tick, lot=market.lot)
 
 
+def _world_problems(scenario: "Scenario") -> Iterator[Problem]:
+    world = scenario.world
+    if world.reading == "representative" and world.share != 1:
+        rule = "a representative venue is the whole market, share=1 must hold"
+        yield _broken("world", rule, share=world.share)
+
+
 def _protocol_problems(scenario: "Scenario") -> Iterator[Problem]:
     protocol = scenario.protocol
-    fees, funding, liquidation = protocol.fees, protocol.funding, protocol.liquidation
+    fees, liquidation = protocol.fees, protocol.liquidation
     if abs(fees.maker) > fees.taker:
         rule = "|maker| <= taker must hold"
         yield _broken("protocol.fees", rule, maker=fees.maker, taker=fees.taker)
-    if funding.interval % funding.sample:
-        rule = "interval must be a multiple of sample"
-        yield _broken("protocol.funding", rule, interval=f"{funding.interval}s", sample=f"{funding.sample}s")
     if liquidation.min_notional > liquidation.max_notional:
         values = {"min_notional": liquidation.min_notional, "max_notional": liquidation.max_notional}
         yield _broken("protocol.liquidation", "min_notional <= max_notional must hold", **values)

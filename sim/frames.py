@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import CLEARING, FEES, INSURANCE, SYSTEM_ACCOUNTS, VAULT, Floats
-from protocol.liquidation import OUTCOMES
+from protocol.liquidation import OUTCOMES, TAKEN_OVER
 from protocol.waterfall import STAGES, UNCOVERED
 from sim.record import Recorder
 
@@ -155,7 +155,8 @@ class Tables:
         outside = recorder.outside_worth() - recorder.start_outside + deposits
         gas = self.model.outside.gas_paid
         liquidated = np.zeros(len(end), np.bool_)
-        liquidated[recorder.log("liquidations")[1]["account"]] = True
+        orders = recorder.log("liquidations")[1]
+        liquidated[orders["account"][(orders["filled"] != 0) | (orders["outcome"] == TAKEN_OVER)]] = True
         ruined = liquidated & (end < 0.01 * (start + np.maximum(deposits, 0)))
         frame = pd.DataFrame(
             {

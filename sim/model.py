@@ -175,9 +175,15 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.world.force(forced * outside / MICRO)
 
     def _hedge(self, batches: list[Hedges], outside: Ints) -> None:
-        """Execute hedges outside, each at half the impact of all; the flow moves the next block's price."""
-        self.flow = self.outside.flow(batches) * outside / MICRO
-        self.outside.execute(batches, outside * self.world.execution_factor(self.flow))
+        """Execute hedges outside, as far as depth allows and each at half the impact of all.
+
+        The flow moves the next block's price.
+        """
+        wanted = self.outside.flow(batches) * outside / MICRO
+        share = self.world.share_filled(wanted)
+        self.flow = share * wanted
+        filled = [Hedges(batch.account, batch.market, batch.lots * share[batch.market]) for batch in batches]
+        self.outside.execute(filled, outside * self.world.execution_factor(self.flow))
 
     def _pay_gas(self, actions: list[Actions]) -> None:
         """Charge everybody who sent a transaction."""

@@ -82,6 +82,7 @@ def risk_parameters(settings: ProtocolSettings) -> RiskParameters:
         insurance_loss=micro(liquidation.max_insurance_loss),
         backstop_trigger=ppm(settings.backstop.trigger) if takes_over else 0,
         backstop_loss_share=ppm(settings.backstop.max_loss_share),
+        backstop_reserve=ppm(settings.backstop.reserve),
         funding_default=ppm(settings.funding.default_rate),
         funding_clamp=ppm(settings.funding.clamp),
     )
@@ -94,7 +95,6 @@ def rules(settings: ProtocolSettings) -> Rules:
         mark=settings.mark,
         feed=FeedRule(oracle.deviation, float(oracle.heartbeat), float(oracle.delay)),
         funding_interval=settings.funding.interval,
-        round_seconds=settings.liquidation.round,
         attempts=settings.liquidation.attempts,
         backstop=settings.backstop.rule,
         adl=settings.adl.rule,

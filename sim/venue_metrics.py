@@ -19,9 +19,9 @@ def _ratio(part: float, whole: float) -> float | None:
 
 @venue_metric("Accounts liquidated", "accounts", "Liquidations")
 def liquidated_accounts(run: RunTables) -> float | None:
-    """Number of different accounts of which a liquidation closed some position."""
+    """Number of different accounts of which a liquidation closed, or the vault took over, some position."""
     rows = run.liquidations
-    return float(rows.loc[rows["filled"] != 0, "account"].nunique())
+    return float(rows.loc[(rows["filled"] != 0) | (rows["outcome"] == "vault"), "account"].nunique())
 
 
 @venue_metric("Liquidated", "USD", "Liquidations")

@@ -50,7 +50,6 @@ class FundingSettings(Settings):
     """Payments between longs and shorts."""
 
     interval: Duration = parameter(3600, "s", gt=0, description="time between payments")
-    sample: Duration = parameter(60, "s", gt=0, description="time between premium samples")
     default_rate: float = parameter(0.0, "1 per 8 h", ge=-0.1, le=0.1)
     clamp: float = parameter(
         6.0, "1", ge=0, description="bound on the 8 h rate, in units of initial minus maintenance margin"
@@ -79,6 +78,9 @@ class BackstopSettings(Settings):
         2 / 3, "1", ge=0, le=1, description="takeover when equity falls below this share of maintenance"
     )
     max_loss_share: float = parameter(0.1, "1", ge=0, le=1, description="of vault equity, per takeover")
+    reserve: float = parameter(
+        4.0, "1", ge=1, le=100, description="vault equity after a takeover, over its initial margin"
+    )
 
 
 class VaultSettings(Settings):

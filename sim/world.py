@@ -154,6 +154,14 @@ class World:
         """
         self.forced = self.forced * memory(self.seconds, FORCED_HALF_LIFE) + flow
 
+    def share_filled(self, flow: Floats) -> Floats:
+        """Share of a net flow wanted, (m,) [USD], that the outside market takes in a block, (m,) [1].
+
+        Hedgers wait rather than push the price by more than a thin book would bear.
+        """
+        limit = self.settings.impact.participation * self.depth * self.seconds / 60
+        return np.minimum(1.0, limit / np.maximum(np.abs(flow), 1e-9))
+
     def execution_factor(self, flow: Floats) -> Floats:
         """Price of a net purchase of `flow`, (m,) [USD], over the outside price: half its impact."""
         return np.exp(0.5 * self.settings.impact.coefficient * flow / (100 * self.depth))

@@ -105,6 +105,9 @@ class ImpactSettings(Settings):
     coefficient: float = parameter(
         1.0, "1", ge=0, description="log impact of a flow, over 100 times the depth within 1 %"
     )
+    participation: float = parameter(
+        1.0, "1/min", gt=0, description="largest net flow outside, of the depth within 1 %; the rest waits"
+    )
     liquidations: bool = parameter(True, "1", description="forced flow moves the price too")
 
 

@@ -22,6 +22,7 @@ PEOPLE = ("clock.duration=2h", "agents.retail.accounts=500", "agents.depositors.
 CRASH = (
     *PEOPLE,
     "world.share=0.3",
+    "protocol.backstop.reserve=1",
     "world.prices.points=[{at: 0s, BTC: 8000, ETH: 200}, {at: 30m, BTC: 7900, ETH: 197},"
     " {at: 60m, BTC: 6600, ETH: 160}, {at: 75m, BTC: 5600, ETH: 130}, {at: 2h, BTC: 6000, ETH: 140}]",
     "shocks=[{at: 40m, kind: gas_spike, factor: 8, duration: 1h},"

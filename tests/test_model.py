@@ -107,10 +107,29 @@ def test_all_agents_decide_on_one_view(model: Model) -> None:
 
 
 def test_hedges_move_the_price_of_the_next_block_only(model: Model) -> None:
+    lots = hedging(model, 1.0)
+
+    assert model.flow.tolist() == [0, 0]
+    assert model.world.outside[0] / model.world.fundamental[2, 0] == pytest.approx(np.exp(0.01), rel=1e-3)
+    buyer = model.people.makers.accounts[0]
+    paid = -(model.outside.cash[buyer] - model.people.makers.capital[0]) / lots
+    assert model.outside.size[0, buyer] == pytest.approx(lots)
+    assert paid / model.units.price(model.world.fundamental[1])[0] == pytest.approx(np.exp(0.005), rel=1e-3)
+
+
+def test_a_hedge_larger_than_a_minute_of_depth_is_filled_in_part(model: Model) -> None:
+    lots = hedging(model, 4.0)
+
+    assert model.outside.size[0, model.people.makers.accounts[0]] == pytest.approx(lots / 4, rel=0.01)
+    assert model.world.outside[0] / model.world.fundamental[2, 0] == pytest.approx(np.exp(0.01), rel=1e-3)
+
+
+def hedging(model: Model, minutes: float) -> float:
+    """Let one maker want so many minutes of outside depth in the first of two blocks; the lots wanted."""
     for role in model.people.roles:
         role.act = lambda _view: Actions()
     buyer = model.people.makers.accounts[:1]
-    lots = 1e8 * MICRO / sight(model).outside[0]
+    lots = minutes * model.world.depth[0] * MICRO / sight(model).outside[0]
     model.people.makers.act = lambda _view: Actions(hedges=Hedges(buyer, integers(0), np.array([lots])))
     model.step()
     during = model.world.outside[0] / model.world.fundamental[1, 0]
@@ -118,10 +137,7 @@ def test_hedges_move_the_price_of_the_next_block_only(model: Model) -> None:
     model.step()
 
     assert during == 1
-    assert model.flow.tolist() == [0, 0]
-    assert model.world.outside[0] / model.world.fundamental[2, 0] == pytest.approx(np.exp(0.05), rel=1e-3)
-    paid = -(model.outside.cash[buyer[0]] - model.people.makers.capital[0]) / lots
-    assert paid / model.units.price(model.world.fundamental[1])[0] == pytest.approx(np.exp(0.025), rel=1e-3)
+    return float(lots)
 
 
 def test_liquidations_are_forced_and_deleveraging_against_those_who_hedge(model: Model) -> None:

@@ -191,6 +191,9 @@ BROKEN = {
     "world: {share: .nan}": "mine.yaml:7  world.share: must be finite, got nan",
     "world: {share: 1.5}": "mine.yaml:7  world.share: must be <= 1, got 1.5",
     "world: {share: 0}": "mine.yaml:7  world.share: must be > 0, got 0",
+    "world: {reading: representative, share: 0.5}": (
+        "a representative venue is the whole market, share=1 must hold, got share=0.5"
+    ),
     "world: {reading: large}": (
         "mine.yaml:7  world.reading: must be one of 'small' or 'representative', got 'large'"
     ),
@@ -239,9 +242,6 @@ BROKEN = {
     ),
     "protocol: {markets: {SOL: {}}}": "mine.yaml:7  protocol.markets.SOL.initial_margin: must be given",
     "protocol: {markets: {BTC: none, ETH: none}}": "protocol.markets: at least one market is needed",
-    "protocol: {funding: {interval: 90s}}": (
-        "interval must be a multiple of sample, got interval=90s, sample=60s"
-    ),
     "protocol: {liquidation: {min_notional: 2e5}}": (
         "min_notional <= max_notional must hold, got min_notional=2"
     ),

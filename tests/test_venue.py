@@ -48,6 +48,7 @@ def test_parameters_carry_the_settings_in_their_units() -> None:
     assert (found.liquidation_minimum, found.liquidation_maximum) == (1_000 * MICRO, 100_000 * MICRO)
     assert (found.liquidation_share, found.liquidation_fee) == (100_000, 15_000)
     assert (found.backstop_trigger, found.backstop_loss_share) == (666_667, 100_000)
+    assert found.backstop_reserve == 1_000_000
     assert (found.funding_default, found.funding_clamp) == (100, 6_000_000)
     assert violations(found) == []
 

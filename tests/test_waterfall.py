@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, equity, hold, integers, risk, set_price, usd, venue
 
+from protocol.arithmetic import PPM
 from protocol.book import INSURANCE, VAULT, Rows, move_cash
 from protocol.exchange import Exchange
 from protocol.margin import accounts_risk
@@ -75,6 +76,14 @@ def test_the_vault_refuses_what_would_breach_its_own_initial_margin() -> None:
     assert take_over(rich.book, rich.parameters, ALICE)
     assert not take_over(poor.book, poor.parameters, ALICE)
     assert poor.book.size[0, ALICE] == 1_000
+
+
+def test_the_vault_keeps_its_reserve_of_initial_margin() -> None:
+    reserve = {**TWO_THIRDS, "backstop_reserve": 4 * PPM}
+    rich, poor = (broke(100, vault=capital, **reserve) for capital in (7_900, 7_899.999999))
+
+    assert take_over(rich.book, rich.parameters, ALICE)
+    assert not take_over(poor.book, poor.parameters, ALICE)
 
 
 @pytest.mark.parametrize(("deficit", "taken"), [(1_000, True), (1_000.000001, False)])

@@ -162,6 +162,14 @@ def test_a_thin_market_moves_more_but_learns_the_same() -> None:
     assert there.transient[0] == pytest.approx(10 * thick.transient[0])
 
 
+def test_a_flow_beyond_what_depth_bears_is_filled_in_part() -> None:
+    there = world()
+    minute = there.depth[0]
+
+    np.testing.assert_allclose(there.share_filled(flow(minute)), [1.0, 1.0])
+    np.testing.assert_allclose(there.share_filled(flow(-4 * minute)), [0.25, 1.0])
+
+
 def test_a_trade_pays_half_its_own_impact() -> None:
     there = world()
 

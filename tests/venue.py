@@ -23,7 +23,6 @@ RULES = Rules(
     mark="oracle",
     feed=FeedRule(deviation=0.0, heartbeat=3600.0, delay=0.0),
     funding_interval=3600,
-    round_seconds=1,
     attempts=50,
     backstop="none",
     adl="queue",
@@ -67,6 +66,7 @@ def parameters(markets: int = 1, **changes: Any) -> RiskParameters:
         insurance_loss=usd(1_000_000),
         backstop_trigger=0,
         backstop_loss_share=100_000,
+        backstop_reserve=PPM,
         funding_default=0,
         funding_clamp=6_000_000,
     )._replace(**changes)
