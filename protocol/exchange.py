@@ -18,7 +18,8 @@ from protocol.book import (
 )
 from protocol.funding import Premiums, advance_index, funding_rate, gather, premium
 from protocol.invariants import InvariantError, violated
-from protocol.liquidation import LIQUIDATION, TAKEN_OVER, execute_round, plan_round
+from protocol.journal import Cascade, Journal
+from protocol.liquidation import TAKEN_OVER, execute_round, plan_round
 from protocol.margin import account_risk, accounts_risk, equity_of, liquidatable
 from protocol.oracle import FeedRule, median_mark, observe_basis, open_basis, open_feed, push
 from protocol.orders import Orders, require_known, sequence
@@ -36,9 +37,6 @@ from protocol.waterfall import (
     socialise,
     take_over,
 )
-
-NOBODY = np.empty(0, np.int64)
-PAYMENT = np.dtype([(name, np.int64) for name in ("round", "account", "stage", "amount")])
 
 
 class Rules(NamedTuple):
@@ -72,28 +70,6 @@ class Rules(NamedTuple):
     adl_counterparties: int
     last_resort: str
     withdrawal_gate: int
-
-
-class Cascade(NamedTuple):
-    """What the liquidation phase of a block did.
-
-    Attributes
-    ----------
-    rounds : int
-        Rounds run.
-    truncated : bool
-        The block's rounds were used up while accounts could still be liquidated.
-    liquidations : (k,) LIQUIDATION
-    deleverages : (j,) DELEVERAGE
-    payments : (i,) PAYMENT
-        Losses that somebody else than the trader bore, by stage [micro-USD].
-    """
-
-    rounds: int
-    truncated: bool
-    liquidations: Rows
-    deleverages: Rows
-    payments: Rows
 
 
 class Exchange:
@@ -198,11 +174,11 @@ class Exchange:
             before = self.book.mark.copy()
             self.refresh_mark(outside)
             if (self.book.mark != before).any():
-                journal.stuck = NOBODY
+                journal.unstick()
         left = np.setdiff1d(liquidatable(self.book, self.parameters), journal.stuck)
         return journal.close(rounds, truncated=len(left) > 0)
 
-    def _round(self, number: int, candidates: Ints, ticket: int, journal: "Journal") -> None:
+    def _round(self, number: int, candidates: Ints, ticket: int, journal: Journal) -> None:
         """One round: orders against the book, then the waterfall for what the book did not close.
 
         Resting orders only grow fewer within a block, so an account for which nothing could be done is
@@ -221,7 +197,7 @@ class Exchange:
         for account in accounts[equity_of(self.book, self.parameters, accounts) < 0]:
             self._resolve(number, int(account), journal)
 
-    def _rescue(self, number: int, order: Rows, ticket: int, journal: "Journal") -> bool:
+    def _rescue(self, number: int, order: Rows, ticket: int, journal: Journal) -> bool:
         """Offer an account that the book left untouched to the vault, then to its counterparties.
 
         Returns whether anything was done, or is still to be tried in a later round.
@@ -236,7 +212,7 @@ class Exchange:
             return True
         return self._deleverage(number, account, ticket, journal) > 0
 
-    def _take_over(self, number: int, account: int, journal: "Journal") -> bool:
+    def _take_over(self, number: int, account: int, journal: Journal) -> bool:
         """Offer an account to the backstop vault."""
         if self.rules.backstop != "takeover":
             return False
@@ -246,7 +222,7 @@ class Exchange:
         journal.pay(number, account, BACKSTOP_VAULT, deficit)
         return True
 
-    def _deleverage(self, number: int, account: int, ticket: int, journal: "Journal") -> int:
+    def _deleverage(self, number: int, account: int, ticket: int, journal: Journal) -> int:
         """Close a bankrupt account's positions against the other side; returns the number of fills."""
         rule = self.rules.adl
         equity = accounts_risk(self.book, self.parameters)[0] if rule == "ranked" else self.book.cash
@@ -263,7 +239,7 @@ class Exchange:
             done += fills
         return done
 
-    def _resolve(self, number: int, account: int, journal: "Journal") -> None:
+    def _resolve(self, number: int, account: int, journal: Journal) -> None:
         """Deal with a deficit that nobody has covered.
 
         A closed account is paid out of the fund first. Under `socialise` everybody then pays the rest, and
@@ -310,39 +286,3 @@ class Exchange:
         broken = violated(self.book, self.ladder)
         if broken:
             raise InvariantError(f"block {block}, seed {seed}: " + "; ".join(broken))
-
-
-class Journal:
-    """What the rounds of one block did, gathered as they run."""
-
-    def __init__(self) -> None:
-        self.liquidations: list[Rows] = []
-        self.deleverages: list[Rows] = []
-        self.payments: list[tuple[int, int, int, int]] = []
-        self.attempts: list[int] = []
-        self.stuck = NOBODY
-        self.saw_negative = False
-
-    def deleveraged_in(self, number: int) -> int:
-        """Accounts that auto-deleveraging has tried in a round."""
-        return self.attempts.count(number)
-
-    def pay(self, number: int, account: int, stage: int, amount: int) -> None:
-        """Note that a stage of the waterfall bore `amount` micro-USD of an account's loss."""
-        if amount > 0:
-            self.payments.append((number, account, stage, amount))
-
-    def close(self, rounds: int, truncated: bool) -> Cascade:
-        """The block's record."""
-
-        def rows(parts: list[Rows], dtype: np.dtype) -> Rows:
-            return np.concatenate(parts) if parts else np.zeros(0, dtype)
-
-        payments = np.array(self.payments, PAYMENT)
-        return Cascade(
-            rounds,
-            truncated,
-            rows(self.liquidations, LIQUIDATION),
-            rows(self.deleverages, DELEVERAGE),
-            payments,
-        )

@@ -16,8 +16,8 @@ from agents.role import (
 from protocol import vault
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import Floats, Ints, Rows
-from protocol.exchange import Cascade
 from protocol.invariants import InvariantError
+from protocol.journal import Cascade
 from protocol.orders import join
 from sim.configuration import Scenario
 from sim.outside import Outside

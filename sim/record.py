@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, SYSTEM_ACCOUNTS, VAULT, Floats, Rows
-from protocol.exchange import PAYMENT, Cascade
 from protocol.invariants import unsettled
+from protocol.journal import PAYMENT, Cascade
 from protocol.liquidation import LIQUIDATION
 from protocol.margin import accounts_risk, negative_equity
 from protocol.waterfall import DELEVERAGE

@@ -27,7 +27,8 @@ from venue import (
 )
 
 from protocol.book import CLEARING, INSURANCE, VAULT, move_cash
-from protocol.exchange import Cascade, Exchange, Journal
+from protocol.exchange import Exchange
+from protocol.journal import Cascade, Journal
 from protocol.liquidation import TAKEN_OVER, UNFILLED
 from protocol.margin import liquidatable
 from protocol.orders import IMMEDIATE, POST_ONLY, Orders

@@ -23,8 +23,9 @@ from protocol.book import (
     move_cash,
     settle_funding,
 )
-from protocol.exchange import Cascade, Exchange
+from protocol.exchange import Exchange
 from protocol.invariants import InvariantError, unsettled, violated
+from protocol.journal import Cascade
 from protocol.liquidation import TAKEN_OVER
 from protocol.margin import accounts_risk, liquidatable
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, Orders

@@ -12,8 +12,8 @@ from venue import integers
 
 from agents.role import DEPOSIT, VAULT_DEPOSIT, VAULT_REDEEM, WITHDRAW, Actions, Hedges, transfers
 from protocol.arithmetic import MICRO
-from protocol.exchange import Cascade
 from protocol.invariants import InvariantError
+from protocol.journal import Cascade
 from protocol.liquidation import LIQUIDATION
 from protocol.waterfall import DELEVERAGE
 from sim.model import Model

@@ -8,7 +8,8 @@ import yaml
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Ints, Rows, exchange_position, open_book
-from protocol.exchange import Cascade, Exchange, Rules
+from protocol.exchange import Exchange, Rules
+from protocol.journal import Cascade
 from protocol.margin import account_risk
 from protocol.oracle import FeedRule
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders

@@ -1,0 +1,74 @@
+"""What the liquidation phase of a block did: gathered round by round, handed on as tables."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from protocol.book import Rows
+from protocol.liquidation import LIQUIDATION
+from protocol.waterfall import DELEVERAGE
+
+NOBODY = np.empty(0, np.int64)
+PAYMENT = np.dtype([(name, np.int64) for name in ("round", "account", "stage", "amount")])
+
+
+class Cascade(NamedTuple):
+    """What the liquidation phase of a block did.
+
+    Attributes
+    ----------
+    rounds : int
+        Rounds run.
+    truncated : bool
+        The block's rounds were used up while accounts could still be liquidated.
+    liquidations : (k,) LIQUIDATION
+    deleverages : (j,) DELEVERAGE
+    payments : (i,) PAYMENT
+        Losses that somebody else than the trader bore, by stage [micro-USD].
+    """
+
+    rounds: int
+    truncated: bool
+    liquidations: Rows
+    deleverages: Rows
+    payments: Rows
+
+
+class Journal:
+    """What the rounds of one block did, gathered as they run."""
+
+    def __init__(self) -> None:
+        self.liquidations: list[Rows] = []
+        self.deleverages: list[Rows] = []
+        self.payments: list[tuple[int, int, int, int]] = []
+        self.attempts: list[int] = []
+        self.stuck = NOBODY
+        self.saw_negative = False
+
+    def unstick(self) -> None:
+        """Forget for whom nothing could be done: the mark has moved."""
+        self.stuck = NOBODY
+
+    def deleveraged_in(self, number: int) -> int:
+        """Accounts that auto-deleveraging has tried in a round."""
+        return self.attempts.count(number)
+
+    def pay(self, number: int, account: int, stage: int, amount: int) -> None:
+        """Note that a stage of the waterfall bore `amount` micro-USD of an account's loss."""
+        if amount > 0:
+            self.payments.append((number, account, stage, amount))
+
+    def close(self, rounds: int, truncated: bool) -> Cascade:
+        """The block's record."""
+
+        def rows(parts: list[Rows], dtype: np.dtype) -> Rows:
+            return np.concatenate(parts) if parts else np.zeros(0, dtype)
+
+        payments = np.array(self.payments, PAYMENT)
+        return Cascade(
+            rounds,
+            truncated,
+            rows(self.liquidations, LIQUIDATION),
+            rows(self.deleverages, DELEVERAGE),
+            payments,
+        )
