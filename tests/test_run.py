@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small import SEED, calmed, crash, crashed
+from small import SEED, calm, calmed, crash, crashed
 
 from sim.run import Progress, Result, run
 from sim.scenario import load_scenario
@@ -193,3 +193,15 @@ def test_a_calm_day_looks_like_one() -> None:
     assert 1.5 < markets["volume_usd"].sum() / interest.mean() < 5
     assert 0.002 < liquidated.sum() / interest.mean() < 0.08
     assert 0.7 < interest.iloc[-1] / interest.iloc[0] < 1.4
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_deeper_shock_never_leaves_less_bad_debt(seed: int) -> None:
+    debts = []
+    for size in (0.0, -0.05, -0.1, -0.2, -0.3, -0.5, -0.8):
+        shock = f"shocks=[{{at: 30m, kind: price_jump, size: {size}}}]"
+        debts.append(run(calm("clock.duration=1h", shock), seed).summary["bad_debt_gross_usd"])
+
+    assert debts[0] == 0
+    assert debts == sorted(debts)
+    assert debts[-1] > 1e6
