@@ -32,6 +32,7 @@ from agents.settings import Settings, parameter
 from protocol.arithmetic import MICRO
 from protocol.book import VAULT, Floats, Ints
 from protocol.orders import POST_ONLY, Orders, join, orders
+from protocol.vault import share_price
 
 FARTHEST = 10.0
 
@@ -71,8 +72,7 @@ class Depositors(Role):
 
     def act(self, view: View) -> Actions:
         """Redemptions of those who looked and had lost too much; what was redeemed leaves the venue."""
-        worth, shares = view.risk[0, VAULT], view.book.shares.sum()
-        price = worth / shares if shares else 1.0
+        price = share_price(view.book, view.parameters)
         loss = max(1 - price, 0.0)
         rate = self.settings.attention * (1 + self.settings.alarm * loss) / 86_400
         looking = self.awake(view, rate)

@@ -18,7 +18,6 @@ from protocol.venues.orderbook import Quotes
 Stream = Callable[..., np.random.Generator]
 
 DEPOSIT, WITHDRAW, VAULT_DEPOSIT, VAULT_REDEEM = range(4)
-YEAR_SECONDS = 31_536_000
 GAS_PER_TRANSACTION = 300_000
 
 
@@ -36,6 +35,8 @@ class View:
     parameters : RiskParameters
     quotes : Quotes
         Of the venue's book, before this block's orders.
+    tick : (m,) int64
+        Price increment [micro-USD per lot].
     funding_rate : (m,) float64
         Last funding rate, what longs pay in 8 hours [1].
     outside : (m,) float64

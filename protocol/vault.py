@@ -1,6 +1,6 @@
 """The backstop vault's shares: deposits buy in at its equity, exits sell out at it, behind its margin."""
 
-from protocol.arithmetic import MICRO, multiply_divide_floor
+from protocol.arithmetic import multiply_divide_floor
 from protocol.book import VAULT, Book, move_cash, settle_funding
 from protocol.kernels import kernel
 from protocol.margin import account_risk
@@ -49,4 +49,4 @@ def redeem(book: Book, parameters: RiskParameters, account: int, shares: int) ->
 def share_price(book: Book, parameters: RiskParameters) -> float:
     """Vault equity for each share [USD]; 1 while no share exists."""
     total = int(book.shares.sum())
-    return account_risk(book, parameters, VAULT)[0] / total if total else MICRO / MICRO
+    return account_risk(book, parameters, VAULT)[0] / total if total else 1.0
