@@ -1,8 +1,9 @@
 """From a scenario's name or file to one layer: what it extends, its preset, and overrides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache, reduce
 from pathlib import Path as File
 from typing import Any
 
@@ -37,15 +38,28 @@ class Assembly:
 
 def assemble(source: str | File, overrides: Sequence[str]) -> Assembly:
     """Layers of the scenario at a path or of a bundled name, with overrides as `a.b.c=value` on top."""
+    files = read_scenario(source)
     upper, problems = override_layer(overrides)
+    files.problems += problems
+    return laid(files, upper)
+
+
+def read_scenario(source: str | File) -> Assembly:
+    """The file of a scenario on top of what it extends, without its preset."""
     file = find_scenario(source)
     if file is None:
         rule = f"no such scenario file or bundled scenario{suggestion(str(source), names('scenario'))}"
-        return Assembly(upper, problems=[Problem(str(source), "", rule), *problems], gaps={()})
+        return Assembly(Layer(), problems=[Problem(str(source), "", rule)], gaps={()})
     layer, unread = _chain(file, (file.resolve(),))
     layer.data.setdefault("name", file.stem)
-    assembly = Assembly(merged(layer, upper), problems=[*unread, *problems], gaps={()} if unread else set())
-    gone = _settle_markets(assembly.layer.data)
+    return Assembly(layer, problems=unread, gaps={()} if unread else set())
+
+
+def laid(files: Assembly, *upper: Layer) -> Assembly:
+    """Layers laid over a scenario's files in turn, and all of it on its preset; `files` stays as it is."""
+    layer = reduce(merged, upper, files.layer)
+    data, gone = _with_settled_markets(layer.data)
+    assembly = Assembly(replace(layer, data=data), problems=list(files.problems), gaps=set(files.gaps))
     _lay_on_preset(assembly, gone)
     return assembly
 
@@ -59,12 +73,12 @@ def find_scenario(source: str | File) -> File | None:
 def _chain(file: File, ancestors: tuple[File, ...]) -> tuple[Layer, list[Problem]]:
     """A file on top of what it extends."""
     layer, problems = read_layer(file)
-    _anchor_candles(layer.data, file.parent)
+    anchor_candles(layer.data, file.parent)
     if "extends" not in layer.data:
         return layer, problems
     parent = layer.data.pop("extends")
     place = layer.origins.pop(("extends",)).place
-    base_file = _extended(parent, file.parent)
+    base_file = beside(parent, file.parent)
     if base_file is None:
         rule = f"no such scenario {shown(parent)}{suggestion(str(parent), names('scenario'))}"
         problems.append(Problem(place, "extends", rule))
@@ -80,11 +94,12 @@ def _chain(file: File, ancestors: tuple[File, ...]) -> tuple[Layer, list[Problem
     return merged(base, layer), [*problems, *more]
 
 
-def _extended(parent: Any, folder: File) -> File | None:
-    if not isinstance(parent, str) or not parent:
+def beside(scenario: Any, folder: File) -> File | None:
+    """File that a file in a folder means by `scenario`: one beside it, or a bundled one."""
+    if not isinstance(scenario, str) or not scenario:
         return None
-    beside = folder / parent
-    return beside if beside.is_file() else bundled("scenario", parent)
+    file = folder / scenario
+    return file if file.is_file() else bundled("scenario", scenario)
 
 
 def _section(data: dict[str, Any], *path: str) -> dict[str, Any]:
@@ -95,7 +110,7 @@ def _section(data: dict[str, Any], *path: str) -> dict[str, Any]:
     return data
 
 
-def _anchor_candles(data: dict[str, Any], folder: File) -> None:
+def anchor_candles(data: dict[str, Any], folder: File) -> None:
     """Make candle paths that lead from the scenario's folder valid from the current one."""
     prices = _section(data, "world", "prices")
     path = prices.get("path")
@@ -117,16 +132,14 @@ def _anchored(path: str, folder: File) -> str:
     return (folder / path).as_posix() if there else path
 
 
-def _settle_markets(data: dict[str, Any]) -> set[str]:
-    """Read `BTC:` as a market with nothing set and `BTC: none` as no market; return the latter."""
+def _with_settled_markets(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Data with `BTC:` as a market with nothing set, and without those of `BTC: none`, which come second."""
     markets = _section(data, "protocol", "markets")
+    if not markets:
+        return data, set()
     gone = {name for name, market in markets.items() if market == "none"}
-    for name, market in list(markets.items()):
-        if name in gone:
-            del markets[name]
-        elif market is None:
-            markets[name] = {}
-    return gone
+    kept = {name: {} if market is None else market for name, market in markets.items() if name not in gone}
+    return {**data, "protocol": {**data["protocol"], "markets": kept}}, gone
 
 
 def _lay_on_preset(assembly: Assembly, gone: set[str]) -> None:
@@ -142,18 +155,27 @@ def _lay_on_preset(assembly: Assembly, gone: set[str]) -> None:
         assembly.problems.append(Problem(place, "protocol.preset", rule))
         assembly.gaps.add(("protocol",))
         return
-    preset, problems = read_layer(file, f"preset:{name}")
-    patterns = preset.data.pop("sources", {})
-    _keep_markets(preset, set(_section(layer.data, "protocol", "markets")), gone)
-    assembly.layer = merged(preset, layer)
-    assembly.sources = _sources(preset, patterns)
-    assembly.problems += problems
+    preset = _preset(file, name)
+    wanted = set(_section(layer.data, "protocol", "markets"))
+    assembly.layer = merged(_with_markets(preset.layer, wanted, gone), layer)
+    assembly.sources = preset.sources
+    assembly.problems += preset.problems
 
 
-def _keep_markets(preset: Layer, wanted: set[str], gone: set[str]) -> None:
-    markets = preset.data["protocol"].get("markets", {})
-    kept = [name for name in markets if (name in wanted or not wanted) and name not in gone]
-    preset.data["protocol"]["markets"] = {name: markets[name] for name in kept}
+@cache
+def _preset(file: File, name: str) -> Assembly:
+    """A bundled preset, read once; whoever lays something on it leaves it as it is."""
+    layer, problems = read_layer(file, f"preset:{name}")
+    patterns = layer.data.pop("sources", {})
+    return Assembly(layer, _sources(layer, patterns), problems)
+
+
+def _with_markets(preset: Layer, wanted: set[str], gone: set[str]) -> Layer:
+    """A preset with the wanted ones of its markets, all if none is named, and none of those that are gone."""
+    protocol = preset.data["protocol"]
+    markets = protocol.get("markets", {})
+    kept = {name: markets[name] for name in markets if (name in wanted or not wanted) and name not in gone}
+    return replace(preset, data={**preset.data, "protocol": {**protocol, "markets": kept}})
 
 
 def _sources(preset: Layer, patterns: dict[str, str]) -> dict[Path, str]:

@@ -1,15 +1,20 @@
-"""The scenarios, presets and events that come with the package, by name."""
+"""The scenarios, presets, events and sweeps that come with the package, by name."""
 
 from pathlib import Path
 
 import scenarios
 
 ROOT = Path(scenarios.__file__).parent
-FOLDERS = {"scenario": ROOT, "preset": ROOT / "presets", "event": ROOT / "events"}
+FOLDERS = {
+    "scenario": ROOT,
+    "preset": ROOT / "presets",
+    "event": ROOT / "events",
+    "sweep": ROOT / "sweeps",
+}
 
 
 def names(kind: str) -> list[str]:
-    """Bundled names of a kind: `scenario`, `preset` or `event`."""
+    """Bundled names of a kind: `scenario`, `preset`, `event` or `sweep`."""
     return sorted(path.stem for path in FOLDERS[kind].glob("*.yaml"))
 
 

@@ -37,37 +37,37 @@ def mark_change(rows: pd.DataFrame, _run: RunTables) -> float | None:
     return _change(rows["mark"])
 
 
-@market_metric("Worst drawdown, outside", "1", "Prices")
+@market_metric("Worst drawdown, outside", "1", "Prices", worse="higher")
 def outside_drawdown(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Largest fall of the outside price below its highest earlier value, as a share of that value."""
     return _drawdown(rows["outside"])
 
 
-@market_metric("Worst drawdown, oracle", "1", "Prices")
+@market_metric("Worst drawdown, oracle", "1", "Prices", worse="higher")
 def oracle_drawdown(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Largest fall of the oracle price below its highest earlier value, as a share of that value."""
     return _drawdown(rows["oracle"])
 
 
-@market_metric("Worst drawdown, mark", "1", "Prices")
+@market_metric("Worst drawdown, mark", "1", "Prices", worse="higher")
 def mark_drawdown(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Largest fall of the mark price below its highest earlier value, as a share of that value."""
     return _drawdown(rows["mark"])
 
 
-@market_metric("Worst drawdown, book", "1", "Prices")
+@market_metric("Worst drawdown, book", "1", "Prices", worse="higher")
 def book_drawdown(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Largest fall of the book's mid price below its highest earlier value, while both sides stood."""
     return _drawdown((rows["bid"] + rows["ask"]) / 2)
 
 
-@market_metric("Largest gap, book to outside", "1", "Prices")
+@market_metric("Largest gap, book to outside", "1", "Prices", worse="higher")
 def book_gap_max(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Largest absolute gap between the book's mid and the outside price, as a share of the latter."""
     return float(((rows["bid"] + rows["ask"]) / 2 / rows["outside"] - 1).abs().max())
 
 
-@market_metric("Largest gap, mark to outside", "1", "Prices")
+@market_metric("Largest gap, mark to outside", "1", "Prices", worse="higher")
 def basis_max(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Largest absolute gap between mark and outside price at a block end, as a share of the outside price."""
     return float((rows["mark"] / rows["outside"] - 1).abs().max())
@@ -108,13 +108,13 @@ def _liquidated(rows: pd.DataFrame) -> float:
     return float(rows["long_liquidated_usd"].sum() + rows["short_liquidated_usd"].sum())
 
 
-@market_metric("Liquidated", "USD", "Liquidations")
+@market_metric("Liquidated", "USD", "Liquidations", worse="higher")
 def liquidated_usd(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Notional of positions closed by liquidation in the market, longs and shorts."""
     return _liquidated(rows)
 
 
-@market_metric("Liquidated, share of starting OI", "1", "Liquidations")
+@market_metric("Liquidated, share of starting OI", "1", "Liquidations", worse="higher")
 def liquidated_share(rows: pd.DataFrame, _run: RunTables) -> float | None:
     """Liquidated notional over the open interest in USD at the end of the first block."""
     start = float(rows["open_interest_usd"].iloc[0])

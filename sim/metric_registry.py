@@ -8,6 +8,7 @@ from typing import Literal
 import pandas as pd
 
 Scope = Literal["venue", "market", "role"]
+Worse = Literal["higher", "lower", ""]
 Section = Literal["Prices", "Open interest", "Liquidations", "Who paid", "Venue health", "Profit and loss"]
 
 
@@ -31,6 +32,8 @@ class Metric:
         Whether there is one number, or one for each market or role.
     subject : str
         The market or role that a single number of the summary is about; empty for the venue.
+    worse : {"higher", "lower", ""}
+        Which way is worse for the venue and its users; empty where neither is.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Metric:
     section: Section
     scope: Scope = "venue"
     subject: str = ""
+    worse: Worse = ""
 
 
 @dataclass(frozen=True)
@@ -98,23 +102,27 @@ def _definition(function: Callable[..., object]) -> str:
     return " ".join((inspect.getdoc(function) or "").split())
 
 
-def venue_metric(label: str, unit: str, section: Section) -> Callable[[VenueMetric], VenueMetric]:
+def venue_metric(
+    label: str, unit: str, section: Section, worse: Worse = ""
+) -> Callable[[VenueMetric], VenueMetric]:
     """Declare a metric of which a run has one; the function's name becomes its key."""
 
     def declare(function: VenueMetric) -> VenueMetric:
-        metric = Metric(function.__name__, label, unit, _definition(function), section)
+        metric = Metric(function.__name__, label, unit, _definition(function), section, worse=worse)
         VENUE_METRICS.append((metric, function))
         return function
 
     return declare
 
 
-def market_metric(label: str, unit: str, section: Section) -> Callable[[MarketMetric], MarketMetric]:
+def market_metric(
+    label: str, unit: str, section: Section, worse: Worse = ""
+) -> Callable[[MarketMetric], MarketMetric]:
     """Declare a metric of which each market has one; its key is the function's name and the market."""
 
     def declare(function: MarketMetric) -> MarketMetric:
         name = f"{function.__name__}_{{market}}"
-        metric = Metric(name, label, unit, _definition(function), section, "market")
+        metric = Metric(name, label, unit, _definition(function), section, "market", worse=worse)
         MARKET_METRICS.append((metric, function))
         return function
 

@@ -23,6 +23,7 @@ PNL = Metric(
     "accounts of the role.",
     "Profit and loss",
     "role",
+    worse="lower",
 )
 
 METRICS: dict[str, Metric] = {

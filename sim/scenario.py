@@ -1,19 +1,22 @@
 """Loading a scenario: the only reader of scenario files; all problems come at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path as File
 
 from sim.assembly import Assembly, assemble
 from sim.checks import cross_problems
-from sim.configuration import Origins, Scenario
+from sim.configuration import ClockSettings, Origins, Scenario
 from sim.layers import Layer
 from sim.prices import price_problems
 from sim.problems import Path, Problem, ScenarioError
 from sim.salvage import touches, validated, written
 from sim.validation import RULES
+from sim.world_settings import Replay, Waypoints
 
 __all__ = ["Problem", "Scenario", "ScenarioError", "load_scenario"]
+
+PriceCheck = Callable[[Waypoints | Replay, ClockSettings, Sequence[str]], list[Problem]]
 
 
 def load_scenario(source: str | File, overrides: Sequence[str] = ()) -> Scenario:
@@ -37,14 +40,29 @@ def load_scenario(source: str | File, overrides: Sequence[str] = ()) -> Scenario
         Listing every problem found, each with rule, value, file, line and path.
     """
     assembly = assemble(source, overrides)
-    scenario, broken, removed = validated(assembly.layer)
-    problems = [*assembly.problems, *(problem for problem in broken if not _excused(problem, assembly))]
-    if scenario is not None:
-        problems += _placed(_cross(scenario), assembly.layer, removed)
+    scenario, problems = checked(assembly)
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario._origins = Origins(assembly.layer.origins, assembly.sources, str(source))
     return scenario
+
+
+def checked(
+    assembly: Assembly, price_check: PriceCheck = price_problems
+) -> tuple[Scenario | None, list[Problem]]:
+    """Scenario of layers laid together, and all that is wrong with it.
+
+    Parameters
+    ----------
+    assembly : Assembly
+    price_check : callable, optional
+        Stands in for `price_problems`, which reads event and candle files anew at every call.
+    """
+    scenario, broken, removed = validated(assembly.layer)
+    problems = [*assembly.problems, *(problem for problem in broken if not _excused(problem, assembly))]
+    if scenario is not None:
+        problems += _placed(_cross(scenario, price_check), assembly.layer, removed)
+    return scenario, problems
 
 
 def _excused(problem: Problem, assembly: Assembly) -> bool:
@@ -53,9 +71,9 @@ def _excused(problem: Problem, assembly: Assembly) -> bool:
     return problem.rule.startswith(RULES["missing"]) and any(path[: len(gap)] == gap for gap in assembly.gaps)
 
 
-def _cross(scenario: Scenario) -> Iterable[Problem]:
+def _cross(scenario: Scenario, price_check: PriceCheck) -> Iterable[Problem]:
     found = list(cross_problems(scenario))
-    return [*found, *price_problems(scenario.world.prices, scenario.clock, scenario.markets)]
+    return [*found, *price_check(scenario.world.prices, scenario.clock, scenario.markets)]
 
 
 def _placed(problems: Iterable[Problem], layer: Layer, removed: set[Path]) -> list[Problem]:

@@ -54,9 +54,14 @@ class Skeleton:
     prices: Floats
 
 
+def event_file(name: str) -> File | None:
+    """File of an event given by path or bundled name."""
+    return File(name) if File(name).is_file() else bundled("event", name)
+
+
 def load_event(name: str) -> Event:
     """A bundled event by name, or the event file at a path."""
-    file = File(name) if File(name).is_file() else bundled("event", name)
+    file = event_file(name)
     if file is None:
         rule = f"no such event file or bundled event {shown(name)}{suggestion(name, names('event'))}"
         raise ScenarioError([Problem("", "world.prices.event", rule, about=(("world", "prices", "event"),))])

@@ -1,0 +1,1 @@
+"""Sweeps: many runs over points and seeds, stored, resumed and never lost."""

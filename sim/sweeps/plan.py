@@ -1,0 +1,77 @@
+"""What a sweep would do, before it does it."""
+
+from dataclasses import dataclass
+
+from sim.configuration import Scenario
+from sim.metrics import METRICS
+from sim.sweeps.manifest import Manifest
+from sim.sweeps.pilot import run_seconds
+from sim.sweeps.study import Study
+
+RAY_START_SECONDS = 8.0
+ROW_BYTES, METRIC_BYTES, COPIES = 300, 9, 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Size of a sweep.
+
+    Attributes
+    ----------
+    points, seeds : int
+    tasks : int
+        Different runs that the sweep asks for; points of equal scenarios share theirs.
+    stored : int
+        Of these, done already.
+    run_seconds : float
+        Wall time of a run, from a pilot [s]; NaN when no pilot was needed.
+    workers : int
+        Processes that would share the work; 0 when this one does it alone.
+    disk_bytes : int
+        Size of the finished store, about.
+    """
+
+    points: int
+    seeds: int
+    tasks: int
+    stored: int
+    run_seconds: float
+    workers: int
+    disk_bytes: int
+
+    @property
+    def remaining(self) -> int:
+        """Runs that are still to be done."""
+        return self.tasks - self.stored
+
+    @property
+    def seconds(self) -> float:
+        """Wall time that the sweep would still take, about [s]."""
+        work = self.remaining * self.run_seconds / max(1, self.workers)
+        return work + (RAY_START_SECONDS if self.workers else 0.0)
+
+
+def pilot_seconds(study: Study) -> float:
+    """Mean wall time of a run at the first and at the last point [s]."""
+    ends = dict.fromkeys((study.points[0].scenario, study.points[-1].scenario))
+    times = [run_seconds(Scenario.model_validate_json(text), study.seeds[0]) for text in ends]
+    return sum(times) / len(times)
+
+
+def worth_starting(work: float, workers: int) -> bool:
+    """Whether Ray's start pays for itself.
+
+    Parameters
+    ----------
+    work : float
+        Sum of the wall time of all runs [s].
+    workers : int
+        Processes that would share it.
+    """
+    return work / workers + RAY_START_SECONDS < work
+
+
+def disk_bytes(manifest: Manifest, tasks: int) -> int:
+    """Size of a finished store, about: its parts and its table of results."""
+    metrics = sum(len(manifest.markets) if metric.scope == "market" else 1 for metric in METRICS.values())
+    return tasks * (ROW_BYTES + METRIC_BYTES * metrics) * COPIES
