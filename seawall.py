@@ -3,19 +3,24 @@
 import importlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from analysis.comparison import Comparison
+    from analysis.question import Choices
     from sim.configuration import Scenario
     from sim.problems import Problem
-    from sim.run import Progress, Result
+    from sim.run import Result
+    from sim.sweeps.results import SweepResults
 
 FAILED = 1
 BAD_INPUT = 2
+INTERRUPTED = 130
 
 PUBLIC = {
     "load_scenario": "sim.scenario",
@@ -25,6 +30,12 @@ PUBLIC = {
     "write_run": "sim.store",
     "write_report": "analysis.report",
     "summary_frame": "analysis.summary",
+    "sweep": "sim.sweeps.sweep",
+    "plan": "sim.sweeps.sweep",
+    "load": "analysis.tables",
+    "compare": "analysis.comparison",
+    "compare_sweeps": "analysis.comparison",
+    "write_comparison": "analysis.comparison_page",
     "resolved": "sim.provenance",
     "provenance": "sim.provenance",
     "scenario_schema": "sim.schema",
@@ -75,6 +86,9 @@ def run_command(
     scenario: ScenarioArgument,
     seed: Annotated[int, typer.Option(min=0, help="Same scenario and seed, same result.")] = 1,
     overrides: SetOption = None,
+    point: Annotated[
+        int | None, typer.Option(help="SCENARIO is a sweep's store: run this point of it again.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results. Default: runs/NAME-seedSEED.")
     ] = None,
@@ -82,10 +96,14 @@ def run_command(
 ) -> None:
     """Run a scenario once and write tables, figures and a report.
 
-    Nothing is overwritten: the folder must be new or empty. Example:
-    seawall run black_thursday --seed 7 --set agents.retail.accounts=5000
+    Nothing is overwritten: the folder must be new or empty. Examples:
+    seawall run black_thursday --seed 7 --set agents.retail.accounts=5000;
+    seawall run runs/policies --point 2 --seed 17
     """
-    loaded, folder = _ready(scenario, overrides or [], seed, out)
+    if point is None:
+        loaded, folder = _ready(scenario, overrides or [], seed, out)
+    else:
+        loaded, folder = _ready_again(scenario, point, overrides or [], seed, out)
     result = _simulate(loaded, seed, quiet)
     _deliver(result, folder, quiet)
 
@@ -131,6 +149,81 @@ def report_command(
     typer.echo(f"report: {write_report(folder)}")
 
 
+@app.command("sweep")
+def sweep_command(
+    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep file, or a bundled name.")],
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder or URL of the store. Default: runs/NAME."),
+    ] = None,
+    overrides: SetOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: a pilot decides.")] = None,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster, as host:port.")] = None,
+    serial: Annotated[bool, typer.Option("--serial", help="Run everything in this process.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the store only.")] = False,
+) -> None:
+    """Run a scenario at many points and seeds, and store a row for each run.
+
+    A store that exists is completed: only runs that are missing, failed or new are done. Example:
+    seawall sweep margin_and_fund --set agents.retail.accounts=1000 --out runs/margins
+    """
+    if serial and (workers or address):
+        _refuse(["--serial  runs everything in this process; it goes with neither --workers nor --address"])
+    with _refusing():
+        place = out or _default_store(sweep, overrides or [])
+        hired = 0 if serial else workers
+        if dry_run:
+            _print_plan(sweep, place, overrides or [], hired, address)
+            return
+        results = _sweep(sweep, place, overrides or [], hired, address, quiet)
+    _deliver_sweep(results, quiet)
+
+
+@app.command("compare")
+def compare_command(
+    stores: Annotated[
+        list[str], typer.Argument(metavar="SWEEP [OTHER]", help="One store with --by, or two stores.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="The axis whose labels are compared.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="What the others are compared to.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AXIS=LABEL", help="Keep to one label of another axis. Repeatable."),
+    ] = None,
+    metrics: Annotated[list[str] | None, typer.Option("--metric", help="A metric. Repeatable.")] = None,
+    statistics: Annotated[
+        list[str] | None, typer.Option("--statistic", help="mean, median, var95, es95, p(> 0)… Repeatable.")
+    ] = None,
+    gates: Annotated[
+        list[str] | None,
+        typer.Option("--gate", help="A rule to pass, as 'es95(bad_debt_gross_usd) <= 1e6'. Repeatable."),
+    ] = None,
+    level: Annotated[float | None, typer.Option(help="Confidence of the intervals. Default: 0.95.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the page. Default: runs/compare-NAME.")] = None,
+) -> None:
+    """Compare policies over the same seeds, with intervals, and write a page fit for a forum.
+
+    The page is comparison.md with comparison.csv and a figure. Example:
+    seawall compare runs/policies --by policy --gate 'change of mean(liquidated_usd) <= 5%'.
+    Exit code 1 when a gate is not passed.
+    """
+    choices: Choices = {
+        "metrics": metrics,
+        "statistics": statistics,
+        "gates": gates,
+        "level": level,
+        "where": dict(_parsed_labels(where or [])) or None,
+    }
+    with _refusing():
+        comparison = _compared(stores, by, baseline, choices)
+    _deliver_comparison(comparison, out or _comparison_folder(stores, by))
+
+
 @app.command("schema")
 def schema_command() -> None:
     """Print the JSON schema of scenario files, for editors."""
@@ -148,6 +241,138 @@ def _refuse(lines: list[str]) -> NoReturn:
     for line in lines:
         typer.echo(line, err=True)
     raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Bad input inside the block ends the command with all its problems, one line each."""
+    from sim.problems import ScenarioError
+
+    try:
+        yield
+    except ScenarioError as error:
+        _refuse([str(problem) for problem in error.problems])
+    except OSError as error:
+        _refuse([str(error)])
+
+
+def _default_store(source: str, overrides: list[str]) -> str:
+    from sim.sweeps.study import load_study
+
+    return str(Path("runs") / load_study(source, overrides).name)
+
+
+def _print_plan(
+    source: str, out: str, overrides: list[str], workers: int | None, address: str | None
+) -> None:
+    from analysis.sweep_tables import plan_lines
+    from sim.sweeps.sweep import plan
+
+    for line in plan_lines(plan(source, out, overrides, workers=workers, address=address)):
+        typer.echo(line)
+
+
+def _sweep(
+    source: str, out: str, overrides: list[str], workers: int | None, address: str | None, quiet: bool
+) -> "SweepResults":
+    """Run a sweep with a progress bar; an interrupt or a full disk ends it with a word on how to go on."""
+    import shlex
+    import signal
+
+    from analysis.terminal import sweep_bar
+    from sim.sweeps.cluster import ClusterError
+    from sim.sweeps.sweep import sweep
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    again = shlex.join(["seawall", "sweep", source, *(f"--set={each}" for each in overrides), "--out", out])
+    try:
+        with sweep_bar(quiet) as report:
+            return sweep(source, out, overrides, workers=workers, address=address, report=report)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; finished runs are stored. Go on with: {again}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (ClusterError, OSError) as error:
+        typer.echo(f"the sweep stopped: {error}", err=True)
+        typer.echo(f"finished runs are stored. Go on with: {again}", err=True)
+        raise typer.Exit(FAILED) from error
+
+
+def _deliver_sweep(results: "SweepResults", quiet: bool) -> None:
+    """Print what a sweep found, and its failures."""
+    from rich.console import Console
+
+    from analysis.sweep_tables import failure_lines, points_table
+
+    if quiet:
+        typer.echo(results.place)
+    else:
+        Console().print(points_table(results))
+        typer.echo(f"store:   {results.place}")
+        if results.manifest["axes"]:
+            typer.echo(f"compare: seawall compare {results.place} --by {results.manifest['axes'][0]}")
+    for line in failure_lines(results):
+        typer.echo(line, err=True)
+    if len(results.failures):
+        raise typer.Exit(FAILED)
+
+
+def _compared(stores: list[str], by: str | None, baseline: str | None, choices: "Choices") -> "Comparison":
+    """Compare the labels of an axis of one store, or two stores."""
+    from analysis.comparison import compare, compare_sweeps
+    from sim.sweeps.results import load_sweep
+
+    if len(stores) > 2:
+        _refuse([f"compare  takes one store or two, got {len(stores)}"])
+    if len(stores) == 2 and (by or baseline):
+        _refuse(
+            ["--by  two stores are compared as wholes, the first as the baseline; drop --by and --baseline"]
+        )
+    loaded = [load_sweep(store) for store in stores]
+    if len(loaded) == 2:
+        return compare_sweeps(loaded[0], loaded[1], **choices)
+    axes = loaded[0].manifest["axes"]
+    if by is None and len(axes) != 1:
+        _refuse([f"--by  one axis must be named, of {', '.join(axes) or 'none: compare two stores'}"])
+    return compare(loaded[0], by or axes[0], baseline=_label(baseline), **choices)
+
+
+def _parsed_labels(texts: list[str]) -> Iterator[tuple[str, object]]:
+    for text in texts:
+        axis, equals, label = text.partition("=")
+        if not equals:
+            _refuse([f"--where {text}  is written AXIS=LABEL"])
+        yield axis, _label(label)
+
+
+def _label(text: str | None) -> Any:
+    """A label as a sweep file would read it: a number where it looks like one."""
+    from sim.yaml_source import parse_yaml
+
+    return None if text is None else parse_yaml(text, "label").data
+
+
+def _comparison_folder(stores: list[str], by: str | None) -> Path:
+    names = [Path(store).name for store in stores]
+    return Path("runs") / "-".join(["compare", *names, *([by] if by else [])])
+
+
+def _deliver_comparison(comparison: "Comparison", folder: Path) -> None:
+    """Print a comparison and its gates, and write its page."""
+    from rich.console import Console
+
+    from analysis.comparison_page import write_comparison
+    from analysis.comparison_table import comparison_table, gate_table, warning_lines
+
+    page = write_comparison(comparison, folder)
+    console = Console()
+    console.print(comparison_table(comparison))
+    if len(comparison.gates):
+        console.print(gate_table(comparison))
+    for line in warning_lines(comparison):
+        typer.echo(line, err=True)
+    typer.echo(f"page:   {page}")
+    if (comparison.gates["outcome"] != "pass").any():
+        raise typer.Exit(FAILED)
 
 
 def _loaded(source: str, overrides: list[str]) -> "Scenario":
@@ -168,6 +393,23 @@ def _ready(source: str, overrides: list[str], seed: int, out: Path | None) -> tu
         loaded = load_scenario(source, overrides)
     except ScenarioError as error:
         _refuse([*(str(problem) for problem in error.problems), *(_folder_complaints(out) if out else [])])
+    folder = out or Path("runs") / f"{loaded.name}-seed{seed}"
+    complaints = _folder_complaints(folder)
+    if complaints:
+        _refuse(complaints)
+    return loaded, folder
+
+
+def _ready_again(
+    store: str, point: int, overrides: list[str], seed: int, out: Path | None
+) -> tuple["Scenario", Path]:
+    """Scenario of a sweep's point, and the result folder."""
+    from sim.sweeps.rerun import point_scenario
+
+    if overrides:
+        _refuse(["--set  a point is run again as it was; give --point or --set, not both"])
+    with _refusing():
+        loaded = point_scenario(store, point)
     folder = out or Path("runs") / f"{loaded.name}-seed{seed}"
     complaints = _folder_complaints(folder)
     if complaints:
@@ -201,45 +443,18 @@ def _describe(scenario: "Scenario") -> None:
 
 def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
     """Run with a progress bar on the error stream; a broken invariant ends the command in one line."""
+    from analysis.terminal import run_bar
     from protocol.invariants import InvariantError
     from sim.run import run
 
     try:
         if quiet:
             return run(scenario, seed, None)
-        with _progress_bar() as bar:
-            return run(scenario, seed, _reporter(bar, scenario))
+        with run_bar(scenario) as report:
+            return run(scenario, seed, report)
     except InvariantError as error:
         typer.echo(f"the run failed, an invariant is broken: {error}", err=True)
         raise typer.Exit(FAILED) from error
-
-
-def _progress_bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.fields[moment]}"),
-        BarColumn(bar_width=12),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[market]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-
-
-def _reporter(bar: Any, scenario: "Scenario") -> Callable[["Progress"], None]:
-    first = scenario.markets[0]
-    task = bar.add_task(
-        "run", total=scenario.clock.blocks, moment="starting (a first run compiles its kernels)", market=""
-    )
-
-    def report(progress: "Progress") -> None:
-        interest = progress.open_interest_usd / 1e6
-        market = f"{first} {progress.prices[first]:,.0f}  open interest ${interest:,.0f}M"
-        moment = f"{progress.time:%Y-%m-%d %H:%M}"
-        bar.update(task, completed=progress.block, moment=moment, market=market)
-
-    return report
 
 
 def _deliver(result: "Result", folder: Path, quiet: bool) -> None:

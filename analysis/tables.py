@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from sim.sweeps.results import SweepResults, load_sweep
+
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
 
 
@@ -84,3 +86,22 @@ def load_run(folder: str | Path) -> Run:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return Run(folder, manifest, summary, *(pd.read_parquet(folder / f"{name}.parquet") for name in TABLES))
+
+
+def load(place: str | Path) -> Run | SweepResults:
+    """Read what a run or a sweep has left behind, as pandas frames.
+
+    Parameters
+    ----------
+    place : str or Path
+        Folder of a run, or store of a sweep: a folder or a URL.
+
+    Raises
+    ------
+    ScenarioError
+        When neither lies there.
+    """
+    manifest = Path(place) / "manifest.json"
+    if manifest.is_file() and "transcript_hash" in json.loads(manifest.read_text(encoding="utf-8")):
+        return load_run(place)
+    return load_sweep(place)

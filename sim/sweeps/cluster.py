@@ -1,17 +1,20 @@
 """Tasks on Ray: in batches, bounded in flight, with the tasks of a dead worker run again."""
 
+import faulthandler
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import IO, Any
 
 from sim.sweeps.revision import code_revision
 from sim.sweeps.tasks import Row, Status, Task, execute
@@ -19,6 +22,7 @@ from sim.sweeps.workers import AHEAD, Execute, Pace, executed
 
 ATTEMPTS = 3
 GRACE_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
 STORE_BYTES = 100 * 2**20
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -38,7 +42,6 @@ class Batch:
 
     tasks: list[Task]
     start: float = field(default_factory=perf_counter)
-    overdue: bool = False
 
 
 @dataclass
@@ -73,7 +76,8 @@ class OnRay:
         try:
             while True:
                 while len(flying) < AHEAD * self.count and (batch := self._next(tasks, again, pace)):
-                    reference = remote.remote(batch, self.time_limit, code_revision().revision, self.execute)
+                    limits = (self.time_limit, self._patience)
+                    reference = remote.remote(batch, limits, code_revision().revision, self.execute)
                     flying[reference] = Batch(batch)
                 if not flying:
                     return
@@ -81,10 +85,14 @@ class OnRay:
                 pace.learn(rows)
                 if rows:
                     yield rows
-                self._stop_overdue(flying)
         finally:
             for reference in flying:
                 ray.cancel(reference, force=True)
+
+    @property
+    def _patience(self) -> float | None:
+        """Wall time after which a run's process is ended [s]."""
+        return None if self.time_limit is None else self.time_limit + GRACE_SECONDS
 
     def _next(self, tasks: Iterator[Task], again: deque[Task], pace: Pace) -> list[Task]:
         if again:
@@ -123,7 +131,7 @@ class OnRay:
         for task in batch.tasks:
             self.attempts[task.key] = self.attempts.get(task.key, 0) + 1
             alone = len(batch.tasks) == 1
-            if alone and batch.overdue:
+            if alone and self._patience is not None and perf_counter() - batch.start > self._patience:
                 rows.append(self._given_up(task, "timeout", f"a run may take at most {self.time_limit:g} s"))
             elif alone and self.attempts[task.key] >= ATTEMPTS:
                 rows.append(self._given_up(task, "lost", f"its worker died: {_first_line(error)}"))
@@ -134,28 +142,44 @@ class OnRay:
     def _given_up(self, task: Task, status: Status, error: str) -> Row:
         return Row(task.key, task.seed, status, error, attempts=self.attempts.pop(task.key))
 
-    def _stop_overdue(self, flying: dict[Any, Batch]) -> None:
-        """Kill workers whose runs do not stop by themselves when their time is over."""
-        import ray
 
-        if self.time_limit is None:
-            return
-        longest = max((len(batch.tasks) for batch in flying.values()), default=0)
-        allowed = self.time_limit * AHEAD * longest + GRACE_SECONDS
-        for reference, batch in flying.items():
-            if not batch.overdue and perf_counter() - batch.start > allowed:
-                batch.overdue = True
-                ray.cancel(reference, force=True)
+def run_batch(
+    tasks: list[Task], limits: tuple[float | None, float | None], revision: str, execute: Execute
+) -> list[Row]:
+    """Run tasks in a worker, whose code must be the driver's.
 
-
-def run_batch(tasks: list[Task], time_limit: float | None, revision: str, execute: Execute) -> list[Row]:
-    """Run tasks in a worker, whose code must be the driver's."""
+    Parameters
+    ----------
+    tasks : list of Task
+    limits : (float or None, float or None)
+        Wall time after which a run stops itself, and after which its process is ended [s].
+    revision : str
+        Of the driver's code.
+    execute : callable
+        What runs a task.
+    """
     here = code_revision().revision
     if here != revision:
-        raise ClusterError(
-            f"every node must have the driver's code, {revision}; {os.uname().nodename} has {here}"
-        )
-    return list(executed(tasks, time_limit, execute))
+        node = os.uname().nodename
+        raise ClusterError(f"every node must have the driver's code, {revision}; {node} has {here}")
+    time_limit, patience = limits
+    if patience is None:
+        return list(executed(tasks, time_limit, execute))
+    with Path(os.devnull).open("w") as nowhere:
+        return list(executed(tasks, time_limit, _watched(execute, patience, nowhere)))
+
+
+def _watched(execute: Execute, patience: float, nowhere: IO[str]) -> Execute:
+    """The same, but a run that does not stop by itself takes its process along, whatever it is doing."""
+
+    def watched(task: Task, time_limit: float | None) -> Row:
+        faulthandler.dump_traceback_later(patience, exit=True, file=nowhere)
+        try:
+            return execute(task, time_limit)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return watched
 
 
 def _first_line(error: Exception) -> str:
@@ -183,24 +207,31 @@ def on_ray(workers: int | None, address: str | None, time_limit: float | None) -
     ClusterError
         When there is no cluster at the address.
     """
-    ray = _ray(address)
-    folder, connected = "", ray.is_initialized()
-    try:
-        with _own_signals():
-            if not connected and address:
-                _connect(ray, address)
-            elif not connected:
-                folder = tempfile.mkdtemp(prefix="seawall-")
-                _start(ray, workers or os.cpu_count() or 1, folder)
-        processors = int(ray.cluster_resources().get("CPU", 0))
-        if processors < 1:
-            raise ClusterError(f"the cluster at {address} has no processors")
-        yield OnRay(min(workers or processors, processors), time_limit)
-    finally:
-        if not connected:
-            ray.shutdown()
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+    with _environment({} if address else ENVIRONMENT):
+        import ray
+
+        connected = ray.is_initialized()
+        folder = "" if connected or address else tempfile.mkdtemp(prefix="seawall-")
+        try:
+            with _own_signals():
+                if address and not connected:
+                    _connect(ray, address)
+                elif not connected:
+                    _start(ray, workers or os.cpu_count() or 1, folder)
+            yield OnRay(_processors(ray, workers), time_limit)
+        finally:
+            if not connected:
+                ray.shutdown()
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processors(ray: Any, wanted: int | None) -> int:
+    """Processors of the cluster, or as many of them as are wanted."""
+    processors = int(ray.cluster_resources().get("CPU", 0))
+    if processors < 1:
+        raise ClusterError("the cluster has no processors")
+    return min(wanted or processors, processors)
 
 
 @contextmanager
@@ -214,29 +245,49 @@ def _own_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _ray(address: str | None) -> Any:
-    """Ray, imported with what it reads from the environment when it is."""
-    wanted = ENVIRONMENT if address is None else {"RAY_USAGE_STATS_ENABLED": "0"}
-    for name, value in wanted.items():
-        os.environ.setdefault(name, value)
-    import ray
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started here inherit; those that are set already stay, and none is left."""
+    before = dict(os.environ)
+    os.environ.update({name: value for name, value in wanted.items() if name not in before})
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
 
-    return ray
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have a Ray that starts now listen on loopback only, which it decides when it is imported."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _connect(ray: Any, address: str) -> None:
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if colon and port.isdecimal():
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(f"no Ray cluster answers at {address}: {error}") from error
 
 
 def _start(ray: Any, workers: int, folder: str) -> None:
-    ray.init(
-        num_cpus=workers,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        object_store_memory=STORE_BYTES,
-        _temp_dir=folder,
-    )
+    with _on_loopback():
+        ray.init(
+            num_cpus=workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            object_store_memory=STORE_BYTES,
+            _temp_dir=folder,
+        )

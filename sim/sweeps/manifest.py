@@ -21,7 +21,7 @@ NAME = "manifest.json"
 class Entry(BaseModel):
     """A part of a manifest: strict about types, so that a store from elsewhere is safe to open."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class PointEntry(Entry):
@@ -58,7 +58,7 @@ class CodeEntry(Entry):
 
 
 class Manifest(Entry):
-    """The manifest of a store."""
+    """The manifest of a store; `results` is a digest of the table of results, once that is written."""
 
     kind: Literal["sweep"] = "sweep"
     format: Literal[1] = 1
@@ -76,6 +76,7 @@ class Manifest(Entry):
     seeds: list[int]
     points: list[PointEntry]
     metrics: dict[str, MetricEntry] = {}
+    results: str = ""
     baseline: dict[str, Label] = {}
     gates: list[str] = []
     level: float = 0.95

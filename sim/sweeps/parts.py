@@ -1,6 +1,6 @@
 """Result rows as Parquet parts: written whole, checked when read, merged when they grow many."""
 
-import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sim.sweeps.place import Place
+from sim.sweeps.revision import digest
 from sim.sweeps.tasks import Row
 
 FOLDER = "parts"
@@ -24,6 +25,7 @@ FIXED = pa.schema(
         ("worker", pa.string()),
     ]
 )
+NAMED = re.compile(r"part-(?P<number>\d{6,})-(?P<digest>[0-9a-f]{16})\.parquet")
 YOUNG_ROWS = 5000
 YOUNG_PARTS = 40
 
@@ -62,7 +64,7 @@ class Parts:
         for name in list(self.rows):
             try:
                 table = self.read(name)
-            except (pa.ArrowException, OSError, KeyError) as error:
+            except (pa.ArrowException, OSError, ValueError) as error:
                 damaged[name] = str(error)
                 del self.rows[name]
                 continue
@@ -72,17 +74,23 @@ class Parts:
         return found, damaged
 
     def read(self, name: str, metrics: Sequence[str] | None = None) -> pa.Table:
-        """A part, its checksums verified; all metrics, or those of the ones asked for that it has."""
-        with self.place.opened(f"{FOLDER}/{name}") as file:
-            part = pq.ParquetFile(file, page_checksum_verification=True)
-            known = part.schema_arrow.names
-            lacking = [column for column in FIXED.names if column not in known]
-            if lacking:
-                raise KeyError(f"a part must have the columns {', '.join(FIXED.names)}, it lacks {lacking}")
-            wanted = (
-                known if metrics is None else [*FIXED.names, *(each for each in metrics if each in known)]
-            )
-            return part.read(wanted)
+        """A part; all metrics, or those of the ones asked for that it has.
+
+        Raises
+        ------
+        ValueError
+            When it is not what was written: its name holds a digest of its content.
+        """
+        content = self.place.read(f"{FOLDER}/{name}")
+        named = NAMED.fullmatch(name)
+        if named is None or named["digest"] != digest(content):
+            raise ValueError("a part's name must hold a digest of its content, and this one's does not")
+        known = pq.read_schema(pa.BufferReader(content))
+        _check_columns(known)
+        chosen = (
+            None if metrics is None else [*FIXED.names, *(each for each in metrics if each in known.names)]
+        )
+        return pq.read_table(pa.BufferReader(content), columns=chosen)
 
     def values(self, metric: str) -> dict[str, float]:
         """A metric by key, where a run has it."""
@@ -123,10 +131,10 @@ class Parts:
             del self.rows[name]
 
     def _write(self, table: pa.Table) -> None:
-        last = max(self.rows, default="part-000000")
-        name = f"part-{int(last.split('-')[1]) + 1:06d}-{_mark(table)}.parquet"
-        with self.place.writing(f"{FOLDER}/{name}") as stream:
-            write_table(table, stream)
+        numbers = [int(named["number"]) for name in self.rows if (named := NAMED.fullmatch(name))]
+        content = packed(table)
+        name = part_name(max(numbers, default=0) + 1, content)
+        self.place.write(f"{FOLDER}/{name}", content)
         self.rows[name] = len(table)
 
     def rows_of(self, keys: Sequence[str], metrics: Sequence[str] | None = None) -> pa.Table:
@@ -140,18 +148,41 @@ class Parts:
         return table.take(pc.sort_indices(pc.index_in(table["key"], wanted)))
 
 
+def part_name(number: int, content: bytes) -> str:
+    """Name of a part, which tells whether the part is what was written."""
+    return f"part-{number:06d}-{digest(content)}.parquet"
+
+
+def packed(table: pa.Table) -> bytes:
+    """A table as the content of a Parquet file."""
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content, compression="zstd")
+    packed: bytes = content.getvalue().to_pybytes()
+    return packed
+
+
 def table_of(rows: Sequence[Row]) -> pa.Table:
     """Rows as a table: the fixed columns, then the metrics in alphabetical order."""
-    fixed = [[getattr(row, name) for row in rows] for name in FIXED.names]
+    fixed = [[_storable(getattr(row, name)) for row in rows] for name in FIXED.names]
     metrics = sorted({name for row in rows for name in row.metrics})
     values = [pa.array([row.metrics.get(name) for row in rows], pa.float64()) for name in metrics]
     arrays = [pa.array(column, field.type) for column, field in zip(fixed, FIXED, strict=True)]
     return pa.Table.from_arrays([*arrays, *values], [*FIXED.names, *metrics])
 
 
-def write_table(table: pa.Table, stream: object) -> None:
-    """Write a table with checksums."""
-    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+def _storable(value: object) -> object:
+    """Text without what UTF-8 cannot hold, such as bytes of a file name; other values as they are."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    """A part holds the fixed columns and, beside them, numbers only."""
+    for field in FIXED:
+        if field not in schema:
+            raise ValueError(f"a part must have a column {field.name} of type {field.type}")
+    for field in schema:
+        if field.name not in FIXED.names and field.type != pa.float64():
+            raise ValueError(f"a metric must be a column of doubles, got {field.name} of type {field.type}")
 
 
 def settled(table: pa.Table) -> pa.Table:
@@ -161,8 +192,3 @@ def settled(table: pa.Table) -> pa.Table:
     ranked = table.append_column("rank", rank)
     best = ranked.group_by("key", use_threads=False).aggregate([("rank", "max")])["rank_max"]
     return ranked.filter(pc.is_in(rank, best)).drop_columns(["rank"])
-
-
-def _mark(table: pa.Table) -> str:
-    """Eight digits of the part's keys, so that two drivers never write one name."""
-    return hashlib.sha256("".join(table["key"].to_pylist()).encode()).hexdigest()[:8]

@@ -11,6 +11,8 @@ from fsspec.core import split_protocol
 from pyarrow import ArrowInvalid
 from pyarrow import fs as arrow
 
+from sim.problems import Problem, ScenarioError
+
 PARTIAL = ".partial-"
 
 
@@ -22,6 +24,11 @@ class Place:
     url : str or Path
         A local folder, or a URL that pyarrow (`s3://bucket/folder?endpoint_override=…`, `gs://`, `hdfs://`)
         or fsspec can write.
+
+    Raises
+    ------
+    ScenarioError
+        When nothing can write to such a URL.
     """
 
     def __init__(self, url: str | Path) -> None:
@@ -109,8 +116,7 @@ def _remote(url: str) -> tuple[Any, str]:
         try:
             system, root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise ValueError(
-                f"a place must be a folder or a URL that can be written, got {url!r}: {error}"
-            ) from unknown
+            rule = f"a place must be a folder or a URL that can be written: {error}"
+            raise ScenarioError([Problem(url, "", rule)]) from unknown
         files = arrow.PyFileSystem(arrow.FSSpecHandler(system))
     return files, root.rstrip("/")

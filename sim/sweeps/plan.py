@@ -1,5 +1,6 @@
 """What a sweep would do, before it does it."""
 
+import math
 from dataclasses import dataclass
 
 from sim.configuration import Scenario
@@ -24,9 +25,9 @@ class Plan:
     stored : int
         Of these, done already.
     run_seconds : float
-        Wall time of a run, from a pilot [s]; NaN when no pilot was needed.
-    workers : int
-        Processes that would share the work; 0 when this one does it alone.
+        Wall time of a run, from a pilot [s]; NaN when none was needed, or none came to its end.
+    workers : int, optional
+        Processes that would share the work; 0 when this one does it alone, None for all of a cluster.
     disk_bytes : int
         Size of the finished store, about.
     """
@@ -36,7 +37,7 @@ class Plan:
     tasks: int
     stored: int
     run_seconds: float
-    workers: int
+    workers: int | None
     disk_bytes: int
 
     @property
@@ -46,16 +47,27 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Wall time that the sweep would still take, about [s]."""
+        """Wall time that the sweep would still take, about [s]; NaN where nobody can tell."""
+        if not self.remaining:
+            return 0.0
+        if self.workers is None:
+            return math.nan
         work = self.remaining * self.run_seconds / max(1, self.workers)
         return work + (RAY_START_SECONDS if self.workers else 0.0)
 
 
 def pilot_seconds(study: Study) -> float:
-    """Mean wall time of a run at the first and at the last point [s]."""
+    """Mean wall time of a run at the first and at the last point [s]; NaN when both fail."""
     ends = dict.fromkeys((study.points[0].scenario, study.points[-1].scenario))
-    times = [run_seconds(Scenario.model_validate_json(text), study.seeds[0]) for text in ends]
-    return sum(times) / len(times)
+    times = [seconds for text in ends if (seconds := _seconds(text, study.seeds[0])) is not None]
+    return sum(times) / len(times) if times else math.nan
+
+
+def _seconds(scenario: str, seed: int) -> float | None:
+    try:
+        return run_seconds(Scenario.model_validate_json(scenario), seed)
+    except Exception:  # noqa: BLE001 - the sweep itself makes a row of it
+        return None
 
 
 def worth_starting(work: float, workers: int) -> bool:

@@ -15,6 +15,7 @@ from sim.problems import Problem, ScenarioError
 from sim.sweeps.manifest import NAME, Manifest, MetricEntry, read_manifest
 from sim.sweeps.parts import TEXTS, Parts
 from sim.sweeps.place import Place
+from sim.sweeps.revision import digest
 
 RESULTS = "results.parquet"
 CHUNK = 20_000
@@ -78,9 +79,8 @@ def load_sweep(place: str | Path) -> SweepResults:
     except FileNotFoundError:
         rule = f"a sweep must hold {NAME}, and none is there"
         raise ScenarioError([Problem(str(place), "", rule)]) from None
-    try:
-        table = _finished(store)
-    except (FileNotFoundError, pa.ArrowException):
+    table = _finished(store, manifest.results)
+    if table is None:
         table = _unfinished(store, manifest)
     if not manifest.metrics:
         known = {"point", *manifest.axes, "seed", *TEXTS}
@@ -116,9 +116,12 @@ def metric_entries(names: Iterable[str], markets: Sequence[str]) -> dict[str, Me
     return entries
 
 
-def _finished(store: Place) -> pa.Table:
-    with store.opened(RESULTS) as file:
-        return pq.ParquetFile(file, page_checksum_verification=True).read()
+def _finished(store: Place, expected: str) -> pa.Table | None:
+    """The table of results, if it is there and as it was written."""
+    if not expected or not store.exists(RESULTS):
+        return None
+    content = store.read(RESULTS)
+    return pq.read_table(pa.BufferReader(content)) if digest(content) == expected else None
 
 
 def _unfinished(store: Place, manifest: Manifest) -> pa.Table:

@@ -13,6 +13,7 @@ from sim.sweeps.manifest import NAME, Manifest, read_manifest, strangeness
 from sim.sweeps.parts import FOLDER, Parts
 from sim.sweeps.place import Place
 from sim.sweeps.results import RESULTS, metric_entries, write_results
+from sim.sweeps.revision import digest
 from sim.sweeps.tasks import Row
 
 SWEEP = "sweep.yaml"
@@ -55,17 +56,25 @@ class Store:
             still running.
         """
         admit(place, manifest)
-        lock = _locked(place)
-        place.write(NAME, manifest.text())
-        place.write(SWEEP, text.encode())
-        place.delete(RESULTS)
-        place.sweep_up()
-        place.sweep_up(FOLDER)
-        store = cls(place, manifest, Parts.of(place), lock=lock)
-        store.statuses, store.damaged = store.parts.check()
-        for name in store.damaged:
-            store.parts.set_aside(name)
+        store = cls(place, manifest, Parts.of(place), lock=_locked(place))
+        try:
+            store._prepare(text)
+        except BaseException:
+            store.close()
+            raise
         return store
+
+    def _prepare(self, text: str) -> None:
+        """Write down what is about to be run, and find out what is there already."""
+        self.place.delete(RESULTS)
+        self.place.write(NAME, self.manifest.text())
+        self.place.write(SWEEP, text.encode())
+        self.place.sweep_up()
+        self.place.sweep_up(FOLDER)
+        self.parts = Parts.of(self.place)
+        self.statuses, self.damaged = self.parts.check()
+        for name in self.damaged:
+            self.parts.set_aside(name)
 
     def done(self, key: str) -> bool:
         """Whether a task need not be run again."""
@@ -91,7 +100,8 @@ class Store:
         """Write the table of results and what its columns mean; the same results give the same bytes."""
         metrics = write_results(self.place, self.manifest, self.parts)
         described = metric_entries(metrics, self.manifest.markets)
-        self.manifest = self.manifest.model_copy(update={"metrics": described})
+        written = {"metrics": described, "results": digest(self.place.read(RESULTS))}
+        self.manifest = self.manifest.model_copy(update=written)
         self.place.write(NAME, self.manifest.text())
 
     def close(self) -> None:
@@ -115,7 +125,7 @@ def admit(place: Place, manifest: Manifest) -> None:
             more = [f"and {len(strange) - SHOWN} more"] if len(strange) > SHOWN else []
             rule = "results of different code or scenarios are never mixed; choose another --out"
             raise ScenarioError(Problem(str(place), "", rule, line) for line in [*strange[:SHOWN], *more])
-    elif not place.empty():
+    elif not place.empty() and not place.exists(SWEEP):
         raise ScenarioError([Problem(str(place), "", "--out must be a new or empty folder, or hold a sweep")])
 
 

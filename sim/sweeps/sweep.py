@@ -69,9 +69,9 @@ class Means:
     workers: int | None = None
     address: str | None = None
 
-    def chosen(self, work: float) -> int:
-        """Number of workers for so many seconds of work; 0 for this process."""
-        if self.workers is not None:
+    def chosen(self, work: float) -> int | None:
+        """Number of workers for so many seconds of work; 0 for this process, None for a whole cluster."""
+        if self.workers is not None or self.address is not None:
             return self.workers
         processors = len(os.sched_getaffinity(0))
         return processors if worth_starting(work, processors) else 0
@@ -144,7 +144,7 @@ def plan(
     statuses, _ = Parts.of(place).check()
     keys = {key for _, _, key in manifest.tasks()}
     stored = sum(statuses.get(key) == "done" for key in keys)
-    seconds = pilot_seconds(study)
+    seconds = pilot_seconds(study) if stored < len(keys) else math.nan
     chosen = Means(workers, address).chosen((len(keys) - stored) * seconds)
     return Plan(
         points=len(study.points),
@@ -183,6 +183,8 @@ class Sweep:
 
     def run(self) -> None:
         """Run what is missing, with more seeds until intervals are narrow enough; then finish the store."""
+        for name, wrong in self.store.damaged.items():
+            self._tell(f"part {name} is damaged ({wrong}); its runs are done again")
         with ExitStack() as stack:
             while True:
                 self._round(stack)
@@ -232,16 +234,16 @@ class Sweep:
 
     def _hired(self, stack: ExitStack, missing: int) -> Workers:
         """Workers for so many tasks; a pilot says whether Ray's start pays, and what makes a batch."""
-        if self.means.workers == 0 and not self.means.address:
+        if self.means.workers == 0:
             return InProcess(self.limit)
         self._tell("timing a run (a first one compiles its kernels)")
         pilot = pilot_seconds(self.study)
         self.pace = Pace(missing, pilot)
         chosen = self.means.chosen(missing * pilot)
-        if not chosen and not self.means.address:
+        if chosen == 0:
             return InProcess(self.limit)
         self._tell("starting Ray")
-        return stack.enter_context(on_ray(chosen or None, self.means.address, self.limit))
+        return stack.enter_context(on_ray(chosen, self.means.address, self.limit))
 
     def _count(self, rows: Sequence[Row]) -> None:
         failed = sum(row.status != "done" for row in rows)

@@ -24,7 +24,7 @@ class Pace:
     remaining : int
         Tasks that were not handed out yet.
     pilot : float
-        Wall time of a run as a pilot found it [s].
+        Wall time of a run as a pilot found it [s]; NaN when it did not come to its end.
     seconds : float
         Sum of the wall time of all runs so far.
     runs : int
@@ -38,7 +38,8 @@ class Pace:
 
     def batch(self, workers: int) -> int:
         """Number of tasks worth a second of work, fewer near the end so that all workers finish together."""
-        mean = (self.pilot + self.seconds) / (1 + self.runs)
+        pilot = BATCH_SECONDS if math.isnan(self.pilot) else self.pilot
+        mean = (pilot + self.seconds) / (1 + self.runs)
         worth = round(BATCH_SECONDS / max(mean, 1e-6))
         return max(1, min(worth, math.ceil(self.remaining / (AHEAD * workers))))
 
@@ -102,7 +103,8 @@ class InProcess:
                     yield rows
                     rows, since = [], perf_counter()
         except KeyboardInterrupt:
-            yield rows
+            if rows:
+                yield rows
             raise
         if rows:
             yield rows
