@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("docs/tutorial.md", "README.md")
+PAGES = ("docs/tutorial.md", "docs/sweeps.md", "README.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -22,6 +22,18 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, capsys: pytest.
         assert "fundamental paths are equal: True" in printed
         assert "--set" in printed
         assert "maintenance_margin < initial_margin must hold" in printed
+
+
+def test_the_sweep_of_the_page_on_sweeps_is_valid(tmp_path: Path) -> None:
+    from sim.sweeps.study import load_study
+
+    text = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "sweeps.md").read_text(), flags=re.DOTALL)
+    assert text is not None
+    file = tmp_path / "margin_and_fund.yaml"
+    file.write_text(text[1].replace("../black_thursday.yaml", "black_thursday"))
+    study = load_study(file)
+
+    assert (len(study.points), len(study.seeds)) == (9, 64)
 
 
 def test_the_scenario_in_the_readme_is_valid(tmp_path: Path) -> None:
