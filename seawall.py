@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from analysis.comparison import Comparison
-    from analysis.question import Choices
+    from analysis.comparisons.comparison import Comparison
+    from analysis.comparisons.question import Choices
     from sim.configuration import Scenario
     from sim.problems import Problem
     from sim.run import Result
@@ -33,9 +33,9 @@ PUBLIC = {
     "sweep": "sim.sweeps.sweep",
     "plan": "sim.sweeps.sweep",
     "load": "analysis.tables",
-    "compare": "analysis.comparison",
-    "compare_sweeps": "analysis.comparison",
-    "write_comparison": "analysis.comparison_page",
+    "compare": "analysis.comparisons.comparison",
+    "compare_sweeps": "analysis.comparisons.comparison",
+    "write_comparison": "analysis.comparisons.page",
     "resolved": "sim.provenance",
     "provenance": "sim.provenance",
     "scenario_schema": "sim.schema",
@@ -318,7 +318,7 @@ def _deliver_sweep(results: "SweepResults", quiet: bool) -> None:
 
 def _compared(stores: list[str], by: str | None, baseline: str | None, choices: "Choices") -> "Comparison":
     """Compare the labels of an axis of one store, or two stores."""
-    from analysis.comparison import compare, compare_sweeps
+    from analysis.comparisons.comparison import compare, compare_sweeps
     from sim.sweeps.results import load_sweep
 
     if len(stores) > 2:
@@ -333,22 +333,15 @@ def _compared(stores: list[str], by: str | None, baseline: str | None, choices: 
     axes = loaded[0].manifest["axes"]
     if by is None and len(axes) != 1:
         _refuse([f"--by  one axis must be named, of {', '.join(axes) or 'none: compare two stores'}"])
-    return compare(loaded[0], by or axes[0], baseline=_label(baseline), **choices)
+    return compare(loaded[0], by or axes[0], baseline=baseline, **choices)
 
 
-def _parsed_labels(texts: list[str]) -> Iterator[tuple[str, object]]:
+def _parsed_labels(texts: list[str]) -> Iterator[tuple[str, str]]:
     for text in texts:
         axis, equals, label = text.partition("=")
         if not equals:
             _refuse([f"--where {text}  is written AXIS=LABEL"])
-        yield axis, _label(label)
-
-
-def _label(text: str | None) -> Any:
-    """A label as a sweep file would read it: a number where it looks like one."""
-    from sim.yaml_source import parse_yaml
-
-    return None if text is None else parse_yaml(text, "label").data
+        yield axis, label
 
 
 def _comparison_folder(stores: list[str], by: str | None) -> Path:
@@ -360,8 +353,8 @@ def _deliver_comparison(comparison: "Comparison", folder: Path) -> None:
     """Print a comparison and its gates, and write its page."""
     from rich.console import Console
 
-    from analysis.comparison_page import write_comparison
-    from analysis.comparison_table import comparison_table, gate_table, warning_lines
+    from analysis.comparisons.page import write_comparison
+    from analysis.comparisons.table import comparison_table, gate_table, warning_lines
 
     page = write_comparison(comparison, folder)
     console = Console()

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from sweep_results import POLICIES, sweep_results
 
-from analysis.comparison import compare, compare_sweeps
-from analysis.difference import difference
-from analysis.intervals import Drawing
-from analysis.paired import Pairs
-from analysis.statistic import parse_statistic
+from analysis.comparisons.comparison import compare, compare_sweeps
+from analysis.comparisons.difference import difference
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.paired import Pairs
+from analysis.comparisons.statistic import parse_statistic
 from sim.problems import ScenarioError
 
 QUICK = {"resamples": 200}
@@ -149,7 +149,7 @@ def test_too_few_seeds_and_too_few_differing_seeds_are_warned_of() -> None:
     frame = compare(sweep_results(seeds=range(1, 41)), "policy", metrics=[DEBT], **QUICK).frame
     warnings = frame.set_index(["statistic", "alternative"])["warning"]
 
-    assert warnings["es95", "more_margin"] == "40 seeds are too few for ES 95 %; at least 60 are needed"
+    assert warnings["es95", "more_margin"] == "40 seeds are too few for ES 95 %, which needs 60"
     assert warnings["mean", "more_margin"] == ""
     assert warnings["p(> 0)", "more_margin"] == "the policies differ in only 3 seeds"
 

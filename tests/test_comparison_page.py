@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 from sweep_results import POLICIES, sweep_results
 
-from analysis.comparison import compare, compare_sweeps
-from analysis.comparison_figure import comparison_figure
-from analysis.comparison_page import comparison_markdown, write_comparison
-from analysis.comparison_table import comparison_table, gate_table, warning_lines
-from analysis.comparison_words import chance, factor, horizon, signed
-from analysis.markdown import table
+from analysis.comparisons.comparison import compare, compare_sweeps
+from analysis.comparisons.figure import comparison_figure
+from analysis.comparisons.markdown import table
+from analysis.comparisons.page import comparison_markdown, write_comparison
+from analysis.comparisons.table import comparison_table, gate_table, warning_lines
+from analysis.comparisons.words import chance, factor, horizon, signed
 
 NBSP = "\N{NO-BREAK SPACE}"
 QUICK = {"resamples": 200}
@@ -105,7 +105,7 @@ def test_the_page_shows_gates_failures_family_and_pairing(page, comparison) -> N
     )
     assert re.search(r"pairing narrowed the intervals by a factor of \d\.\d in the median", page)
     assert "The same under all policies in every run: Socialised loss." in page
-    assert re.search(r"Beware:\n\n- .*time_to|Beware:\n\n- mean, more_margin: \d seeds are too few", page)
+    assert re.search(r"Beware:\n\n- \d seeds are too few for mean, which needs 32: mean of more_margin", page)
 
 
 def test_the_command_on_the_page_asks_the_same_question(page) -> None:
@@ -221,7 +221,9 @@ def test_the_terminal_shows_each_statistic_beginning_with_the_baseline(compariso
     assert ["mean", "as_it_was", "$679K"] in lines
     assert any(line[:2] == ["more_margin", "$328K"] for line in lines)
     assert "Socialised" not in text
-    assert "! time to first deleveraging (mean) of more_margin" in "\n".join(warning_lines(comparison))
+    assert any(
+        "time to first deleveraging (mean) of more_margin" in line for line in warning_lines(comparison)
+    )
 
 
 def test_the_terminal_shows_which_gates_are_passed(comparison) -> None:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from sweep_results import POLICIES, sweep_results
 
-from analysis.contrasts import contrasts_across, contrasts_within, left_out
-from analysis.failures import extreme_values, failure_bounds, failure_frame, failure_sentences
-from analysis.policy_changes import policy_changes
-from analysis.statistic import parse_statistic
+from analysis.comparisons.contrasts import contrasts_across, contrasts_within, left_out
+from analysis.comparisons.failures import extreme_values, failure_bounds, failure_frame, failure_sentences
+from analysis.comparisons.policy_changes import policy_changes
+from analysis.comparisons.statistic import parse_statistic
 from sim.problems import ScenarioError
 
 FUNDS = {0: {"protocol.insurance_fund": 0.0}, 5_000_000: {"protocol.insurance_fund": 5e6}}

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from analysis.difference import difference
-from analysis.intervals import Drawing, Estimate, of_probabilities, of_probability
-from analysis.paired import Pairs
-from analysis.statistic import parse_statistic
+from analysis.comparisons.difference import difference
+from analysis.comparisons.intervals import Drawing, Estimate, of_probabilities, of_probability
+from analysis.comparisons.paired import Pairs
+from analysis.comparisons.statistic import parse_statistic
 from sim.streams import stream
 
 SEEDS = 64

@@ -3,9 +3,9 @@ import math
 import pytest
 from sweep_results import sweep_results
 
-from analysis.contrasts import contrasts_within
-from analysis.gates import gate_frame, parse_gates
-from analysis.intervals import Drawing, Estimate
+from analysis.comparisons.contrasts import contrasts_within
+from analysis.comparisons.gates import gate_frame, parse_gates
+from analysis.comparisons.intervals import Drawing, Estimate
 
 DRAWING = Drawing(resamples=400, swaps=999)
 METRICS = sweep_results(seeds=[1, 2]).manifest["metrics"]

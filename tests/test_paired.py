@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.paired import Pairs, averaged, bootstrap_weights, moved_by, spread
-from analysis.replicates import replicated
-from analysis.statistic import parse_statistic
+from analysis.comparisons.paired import Pairs, averaged, bootstrap_weights, moved_by, spread
+from analysis.comparisons.replicates import replicated
+from analysis.comparisons.statistic import parse_statistic
 from sim.streams import stream
 
 NAN = float("nan")
@@ -96,7 +96,7 @@ def test_resampled_differences_spread_as_those_of_scipy(text) -> None:
 def test_a_large_table_is_cut_into_stretches_without_a_trace(monkeypatch) -> None:
     pairs, weights = heavy(30, 2), bootstrap_weights(0, 64, 30)
     whole = replicated(pairs, weights, statistic("es95"))
-    monkeypatch.setattr("analysis.paired.CELLS", 200)
+    monkeypatch.setattr("analysis.comparisons.paired.CELLS", 200)
     parts = replicated(pairs, weights, statistic("es95"))
 
     assert parts.absolute.values == pytest.approx(whole.absolute.values)

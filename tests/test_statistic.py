@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.statistic import parse_measure, parse_statistic
+from analysis.comparisons.statistic import parse_measure, parse_statistic
 
 METRICS = {
     "bad_debt_gross_usd": {"worse": "higher", "unit": "USD"},

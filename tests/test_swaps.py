@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.family import holm
-from analysis.paired import Pairs, averaged
-from analysis.statistic import parse_statistic
-from analysis.swaps import swap_p, swapped_differences
+from analysis.comparisons.family import holm
+from analysis.comparisons.paired import Pairs, averaged
+from analysis.comparisons.statistic import parse_statistic
+from analysis.comparisons.swaps import swap_p, swapped_differences
 from sim.streams import stream
 
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistic import parse_statistic
-from analysis.weighted import estimates, influences
+from analysis.comparisons.statistic import parse_statistic
+from analysis.comparisons.weighted import estimates, influences
 
 NUMBERS = st.lists(
     st.tuples(st.floats(-1e6, 1e6, allow_subnormal=False), st.integers(0, 4)), min_size=1, max_size=30

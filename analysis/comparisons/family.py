@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.weighted import Floats
+from analysis.comparisons.weighted import Floats
 
 
 def holm(p: Floats, tested: npt.NDArray[np.bool_]) -> Floats:

@@ -6,9 +6,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison
-from analysis.comparison_words import Row, horizon, interval, number, rejected, signed
-from analysis.intervals import Drawing
+from analysis.comparisons.comparison import Comparison
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.words import Row, horizon, interval, number, rejected, signed
 from analysis.style import BLUE, GREEN, GREY, ORANGE, USD_LABEL, VERMILION, Figure, inline, statement, titled
 from analysis.wording import count, joined, percent
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison
-from analysis.comparison_findings import LISTED, measured
-from analysis.comparison_rows import NO_DIFFERENCE
-from analysis.comparison_words import factor, number, signed
-from analysis.contrasts import label_text
-from analysis.failures import failure_sentences
+from analysis.comparisons.comparison import Comparison
+from analysis.comparisons.contrasts import label_text
+from analysis.comparisons.failures import failure_sentences
+from analysis.comparisons.findings import LISTED, measured
+from analysis.comparisons.rows import NO_DIFFERENCE
+from analysis.comparisons.words import factor, number, signed
 from analysis.wording import count, joined, percent
 
 

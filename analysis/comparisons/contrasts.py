@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from analysis.arms import Arm, Combination, Contrast
+from analysis.comparisons.arms import Arm, Combination, Contrast
 from analysis.wording import count, joined
 from sim.problems import Problem, ScenarioError, shown, suggestion
 from sim.sweeps.design import Label

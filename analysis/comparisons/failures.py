@@ -5,9 +5,9 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.arms import NOT_RUN, Arm, Contrast
-from analysis.paired import Pairs, averaged
-from analysis.statistic import Statistic
+from analysis.comparisons.arms import NOT_RUN, Arm, Contrast
+from analysis.comparisons.paired import Pairs, averaged
+from analysis.comparisons.statistic import Statistic
 from analysis.wording import count, joined
 
 COLUMNS = ("policy", "runs", "done", "failed", "timeout", "lost", NOT_RUN)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.arms import Contrast
-from analysis.difference import Difference, difference
-from analysis.failures import extreme_values
-from analysis.intervals import Drawing, Estimate
-from analysis.statistic import NUMBER, Measure, parse_measure
+from analysis.comparisons.arms import Contrast
+from analysis.comparisons.difference import Difference, difference
+from analysis.comparisons.failures import extreme_values
+from analysis.comparisons.intervals import Drawing, Estimate
+from analysis.comparisons.statistic import NUMBER, Measure, parse_measure
 from sim.problems import Problem
 
 RULE = "a gate is written as es95(bad_debt_gross_usd) <= 1e6, or change of mean(liquidated_usd) <= 5%"

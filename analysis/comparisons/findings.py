@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from analysis.comparison import Comparison
-from analysis.comparison_rows import NO_DIFFERENCE
-from analysis.comparison_words import (
+from analysis.comparisons.comparison import Comparison
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.rows import NO_DIFFERENCE
+from analysis.comparisons.words import (
     Row,
     chance,
     change,
@@ -15,7 +16,6 @@ from analysis.comparison_words import (
     signed,
     spread_of,
 )
-from analysis.intervals import Drawing
 from analysis.wording import count, joined, percent, quantity
 
 LISTED, PARAGRAPHS = 3, 3

@@ -6,13 +6,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from analysis.comparison import Comparison
-from analysis.comparison_findings import measured
-from analysis.comparison_rows import NO_DIFFERENCE
-from analysis.comparison_words import Row, chance, horizon, interval, number, rejected, signed
-from analysis.gates import FAIL, PASS
-from analysis.intervals import Drawing
-from analysis.wording import NBSP, count, percent, quantity
+from analysis.comparisons.comparison import Comparison
+from analysis.comparisons.findings import LISTED, measured
+from analysis.comparisons.gates import FAIL, PASS
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.rows import NO_DIFFERENCE
+from analysis.comparisons.words import Row, chance, horizon, interval, number, rejected, signed
+from analysis.wording import NBSP, count, joined, percent, quantity
 
 STYLES = {"better": "green", "worse": "red", PASS: "green", FAIL: "red"}
 
@@ -81,7 +81,16 @@ def gate_table(comparison: Comparison) -> Table:
 
 
 def warning_lines(comparison: Comparison) -> list[str]:
-    """What the rows marked with ! warn of, one line each."""
+    """What the rows marked with ! warn of, each warning once."""
     rows = comparison.frame[comparison.frame["warning"] != ""].to_dict("records")
-    lines = [f"! {measured(row)} of {row['alternative']}: {row['warning']}" for row in rows]
-    return [line.replace(NBSP, " ") for line in dict.fromkeys(lines)]
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        for warning in str(row["warning"]).split("; "):
+            about.setdefault(warning, []).append(f"{measured(row)} of {row['alternative']}")
+    lines = [f"! {warning}: {_listed(names)}" for warning, names in about.items()]
+    return [line.replace(NBSP, " ") for line in lines]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - LISTED} more rows"] if len(names) > LISTED else []
+    return joined([*names[:LISTED], *more])

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistic import Statistic
-from analysis.weighted import Floats, estimates, influences
+from analysis.comparisons.statistic import Statistic
+from analysis.comparisons.weighted import Floats, estimates, influences
 from sim.streams import stream
 
 CELLS = 4_000_000

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.paired import Pairs, averaged, chunks, moved_by, spread
-from analysis.statistic import Statistic
-from analysis.weighted import Floats
+from analysis.comparisons.paired import Pairs, averaged, chunks, moved_by, spread
+from analysis.comparisons.statistic import Statistic
+from analysis.comparisons.weighted import Floats
 
 
 @dataclass(frozen=True)

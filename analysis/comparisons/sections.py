@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.comparison import Comparison
-from analysis.comparison_findings import runs_of
-from analysis.comparison_rows import NO_DIFFERENCE
-from analysis.comparison_words import Row, chance, change, estimate, horizon, number, rejected, spread_of
-from analysis.contrasts import label_text
-from analysis.gates import PASS
-from analysis.intervals import Drawing
-from analysis.markdown import code, table
+from analysis.comparisons.comparison import Comparison
+from analysis.comparisons.contrasts import label_text
+from analysis.comparisons.findings import runs_of
+from analysis.comparisons.gates import PASS
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.markdown import code, table
+from analysis.comparisons.policy_changes import policy_changes
+from analysis.comparisons.rows import NO_DIFFERENCE
+from analysis.comparisons.words import Row, chance, change, estimate, horizon, number, rejected, spread_of
 from analysis.narrative import READINGS
-from analysis.policy_changes import policy_changes
 from analysis.wording import count, joined, percent, quantity
 
 SETTINGS = 40
@@ -158,11 +158,11 @@ def _metric(rows: pd.DataFrame, comparison: Comparison) -> list[str]:
     records = rows.to_dict("records")
     cells = [_cells(row, comparison.drawing, several) for row in records]
     definition = comparison.manifest["metrics"][records[0]["metric"]]["definition"]
-    warnings = dict.fromkeys(
-        f"{row['statistic_label']}, {row['alternative']}: {row['warning']}."
-        for row in records
-        if row["warning"]
-    )
+    about: dict[str, list[str]] = {}
+    for row in records:
+        for warning in filter(None, str(row["warning"]).split("; ")):
+            about.setdefault(warning, []).append(f"{row['statistic_label']} of {row['alternative']}")
+    warnings = [f"{warning}: {joined(names)}." for warning, names in about.items()]
     lines = [f"### {records[0]['label']}", "", definition, "", *table(head, cells, left=1 + several)]
     return [*lines, *(["", "Beware:", "", *(f"- {warning}" for warning in warnings)] if warnings else [])]
 

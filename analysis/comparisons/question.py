@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from analysis.arms import Contrast
-from analysis.contrasts import Where
-from analysis.gates import Gate, parse_gates
-from analysis.intervals import RESAMPLES, Drawing
-from analysis.statistic import Statistic, parse_statistic
+from analysis.comparisons.arms import Contrast
+from analysis.comparisons.contrasts import Where
+from analysis.comparisons.gates import Gate, parse_gates
+from analysis.comparisons.intervals import RESAMPLES, Drawing
+from analysis.comparisons.statistic import Statistic, parse_statistic
 from sim.problems import Problem, ScenarioError, suggestion
 
 HEADLINE = (

@@ -7,13 +7,13 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from analysis.arms import Contrast
-from analysis.comparison_rows import rows_of
-from analysis.contrasts import contrasts_across, contrasts_within, left_out
-from analysis.failures import failure_frame
-from analysis.gates import gate_frame
-from analysis.intervals import Drawing
-from analysis.question import Choices, asked
+from analysis.comparisons.arms import Contrast
+from analysis.comparisons.contrasts import contrasts_across, contrasts_within, left_out
+from analysis.comparisons.failures import failure_frame
+from analysis.comparisons.gates import gate_frame
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.question import Choices, asked
+from analysis.comparisons.rows import rows_of
 from sim.sweeps.results import SweepResults
 
 FOREMOST = 8

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistic import Statistic
+from analysis.comparisons.statistic import Statistic
 
 Floats = npt.NDArray[np.float64]
 

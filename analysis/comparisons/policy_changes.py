@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.arms import Arm, Combination, Contrast
+from analysis.comparisons.arms import Arm, Combination, Contrast
 from sim.provenance import TITLES
 from sim.sweeps.design import changes, patched
 

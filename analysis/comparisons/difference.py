@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import (
+from analysis.comparisons.intervals import (
     Drawing,
     Estimate,
     equal_tailed_t,
@@ -16,11 +16,11 @@ from analysis.intervals import (
     percentile,
     symmetric_t,
 )
-from analysis.paired import Pairs, bootstrap_weights
-from analysis.replicates import PairReplicates, Replicates, replicated
-from analysis.statistic import Statistic
-from analysis.swaps import swap_p, swapped_differences
-from analysis.weighted import Floats, scored
+from analysis.comparisons.paired import Pairs, bootstrap_weights
+from analysis.comparisons.replicates import PairReplicates, Replicates, replicated
+from analysis.comparisons.statistic import Statistic
+from analysis.comparisons.swaps import swap_p, swapped_differences
+from analysis.comparisons.weighted import Floats, scored
 
 
 @dataclass(frozen=True)

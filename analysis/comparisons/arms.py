@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.paired import Pairs
-from analysis.weighted import Floats
+from analysis.comparisons.paired import Pairs
+from analysis.comparisons.weighted import Floats
 from sim.sweeps.design import Label
 from sim.sweeps.results import SweepResults
 

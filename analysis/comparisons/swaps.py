@@ -5,9 +5,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.paired import Pairs, averaged, chunks
-from analysis.statistic import Statistic
-from analysis.weighted import Floats, scored
+from analysis.comparisons.paired import Pairs, averaged, chunks
+from analysis.comparisons.statistic import Statistic
+from analysis.comparisons.weighted import Floats, scored
 from sim.streams import stream
 
 SWAPS = 10_000

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from analysis.comparison import Comparison
-from analysis.comparison_figure import comparison_figure
-from analysis.comparison_findings import answer, title
-from analysis.comparison_method import failures_section, limits_section, method_section, reproduction_section
-from analysis.comparison_sections import changes_section, gates_section, results_section, simulated_section
+from analysis.comparisons.comparison import Comparison
+from analysis.comparisons.figure import comparison_figure
+from analysis.comparisons.findings import answer, title
+from analysis.comparisons.method import failures_section, limits_section, method_section, reproduction_section
+from analysis.comparisons.sections import changes_section, gates_section, results_section, simulated_section
 from analysis.figures import write_images
 
 NAME = "comparison"

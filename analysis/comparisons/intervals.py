@@ -12,10 +12,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.replicates import Replicates
-from analysis.statistic import Statistic
-from analysis.swaps import SWAPS
-from analysis.weighted import Floats
+from analysis.comparisons.replicates import Replicates
+from analysis.comparisons.statistic import Statistic
+from analysis.comparisons.swaps import SWAPS
+from analysis.comparisons.weighted import Floats
 
 RESAMPLES = 4000
 FLOOR = 0.2

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.arms import Contrast
-from analysis.difference import Difference, difference
-from analysis.failures import failure_bounds
-from analysis.family import holm
-from analysis.intervals import Drawing
-from analysis.paired import Pairs
-from analysis.question import Question
-from analysis.statistic import Statistic
-from analysis.weighted import scored
+from analysis.comparisons.arms import Contrast
+from analysis.comparisons.difference import Difference, difference
+from analysis.comparisons.failures import failure_bounds
+from analysis.comparisons.family import holm
+from analysis.comparisons.intervals import Drawing
+from analysis.comparisons.paired import Pairs
+from analysis.comparisons.question import Question
+from analysis.comparisons.statistic import Statistic
+from analysis.comparisons.weighted import scored
 from analysis.wording import NBSP, count, noun
 from sim.problems import Problem, ScenarioError
 
@@ -162,9 +162,7 @@ def _warning(statistic: Statistic, pairs: Pairs, found: Difference) -> str:
     warnings = []
     if pairs.seeds < statistic.fewest_seeds:
         name = statistic.label("").replace(NBSP, " ")
-        warnings.append(
-            f"{pairs.seeds} seeds are too few for {name}; at least {statistic.fewest_seeds} are needed"
-        )
+        warnings.append(f"{pairs.seeds} seeds are too few for {name}, which needs {statistic.fewest_seeds}")
     if 0 < found.moved < FEWEST_MOVED:
         warnings.append(f"the policies differ in only {count(found.moved, 'seed')}")
     return "; ".join(warnings)

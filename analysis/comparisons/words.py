@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping
 
-from analysis.intervals import Drawing
+from analysis.comparisons.intervals import Drawing
 from analysis.wording import MINUS, NBSP, duration, percent, quantity
 
 Row = Mapping[Hashable, object]
