@@ -198,8 +198,8 @@ def test_a_run_that_waits_for_a_worker_is_not_out_of_time(fallen: dict[str, Any]
 
 def on_its_own(folder: str) -> dict[str, Any]:
     """A sweep that starts Ray itself, and whose disk is full after its first rows."""
-    before, told = dict(os.environ), {"left": set(Path(gettempdir()).glob("seawall-*"))}
-    add = Store.add
+    before, add = dict(os.environ), Store.add
+    told: dict[str, Any] = {}
 
     def full(self: Store, rows: list[Row]) -> None:
         told["open"] = listening(psutil.Process())
@@ -220,7 +220,7 @@ def on_its_own(folder: str) -> dict[str, Any]:
 
     told["still there"] = ray.is_initialized()
     told["children"] = len(psutil.Process().children(recursive=True))
-    told["left"] = len(set(Path(gettempdir()).glob("seawall-*")) - told["left"])
+    told["left"] = len(list(Path(gettempdir()).glob(f"seawall-{os.getpid()}-*")))
     told["environment"] = sorted(name for name in os.environ if os.environ[name] != before.get(name))
     return told
 

@@ -116,10 +116,12 @@ def test_a_run_that_always_fails_is_tried_once_in_a_sweep(
 
 def test_points_of_equal_scenarios_share_their_runs(tmp_path: Path, runs: Counted) -> None:
     axes = {"policy": {"one": TIGHT, "same": TIGHT, "none": {}}}
-    results = sweep(tiny(seeds=2, axes=axes), tmp_path, workers=0)
+    told: list[SweepProgress] = []
+    results = sweep(tiny(seeds=2, axes=axes), tmp_path, workers=0, report=told.append)
     numbers = results.runs.drop(columns=["point", "policy"])
 
     assert len(runs.seeds) == 4
+    assert {each.total for each in told[1:]} == {4}
     pd.testing.assert_frame_equal(numbers[:2], numbers[2:4].reset_index(drop=True))
 
 
@@ -306,6 +308,17 @@ def test_seeds_end_at_the_maximum(tmp_path: Path, runs: Counted) -> None:
 
 def test_enough_seeds_stay_as_they_are(tmp_path: Path, runs: Counted) -> None:
     assert sweep(until(1e6), tmp_path, workers=0).manifest["seeds"] == [1, 2, 3, 4]
+
+
+def test_a_run_that_fails_is_not_tried_again_with_more_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = counted(monkeypatch, 2)
+    results = sweep(until(1e-3, most=16), tmp_path, workers=0)
+
+    assert results.failures["seed"].tolist() == [2] * 4
+    assert runs.seeds.count(2) == 4
+    assert len(runs.seeds) == 64
 
 
 def test_replicates_that_were_interrupted_come_to_the_same(tmp_path: Path, runs: Counted) -> None:

@@ -211,7 +211,7 @@ def on_ray(workers: int | None, address: str | None, time_limit: float | None) -
         import ray
 
         connected = ray.is_initialized()
-        folder = "" if connected or address else tempfile.mkdtemp(prefix="seawall-")
+        folder = "" if connected or address else tempfile.mkdtemp(prefix=f"seawall-{os.getpid()}-")
         try:
             with _own_signals():
                 if address and not connected:
