@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
+from tempfile import gettempdir
 
 import psutil
 import pytest
@@ -277,6 +279,8 @@ def test_a_killed_driver_takes_its_processes_along_and_its_sweep_can_be_complete
     for agent in below:
         with suppress(psutil.NoSuchProcess):
             agent.kill()
+    (folder,) = Path(gettempdir()).glob(f"seawall-{command.pid}-*")
+    rmtree(folder)
 
     assert code == -signal.SIGKILL
     assert len(below) > 3
