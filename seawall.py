@@ -3,8 +3,9 @@
 import importlib
 import json
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -286,7 +287,7 @@ def _sweep(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     again = shlex.join(["seawall", "sweep", source, *(f"--set={each}" for each in overrides), "--out", out])
     try:
-        with sweep_bar(quiet) as report:
+        with redirect_stdout(sys.stderr), sweep_bar(quiet) as report:
             return sweep(source, out, overrides, workers=workers, address=address, report=report)
     except KeyboardInterrupt:
         typer.echo(f"stopped; finished runs are stored. Go on with: {again}", err=True)

@@ -50,9 +50,8 @@ def started(processors: int) -> None:
     os.environ.update(ENVIRONMENT)
     import ray
 
-    ray.init(
-        num_cpus=processors, include_dashboard=False, log_to_driver=False, object_store_memory=STORE_BYTES
-    )
+    settings = {"include_dashboard": False, "log_to_driver": False, "object_store_memory": STORE_BYTES}
+    ray.init("local", num_cpus=processors, **settings)
 
 
 def pairs(told: dict[str, list[list[Any]]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -259,6 +258,18 @@ def test_a_ray_that_was_imported_before_is_closed_to_the_outside() -> None:
 
     assert addresses
     assert addresses <= LOOPBACK
+
+
+def beside_another() -> int:
+    """Number of workers that a sweep starts when the environment names a cluster that it does not want."""
+    os.environ["RAY_ADDRESS"] = "127.0.0.1:1"
+    with on_ray(1, None, None) as workers:
+        return workers.count
+
+
+@pytest.mark.slow
+def test_a_ray_of_our_own_is_started_beside_any_other() -> None:
+    assert in_child(beside_another) == 1
 
 
 def fine(task: Task, time_limit: float | None) -> Row:

@@ -211,7 +211,7 @@ def on_ray(workers: int | None, address: str | None, time_limit: float | None) -
         import ray
 
         connected = ray.is_initialized()
-        folder = "" if connected or address else tempfile.mkdtemp(prefix=f"seawall-{os.getpid()}-")
+        folder = "" if connected or address else _folder()
         try:
             with _own_signals():
                 if address and not connected:
@@ -224,6 +224,25 @@ def on_ray(workers: int | None, address: str | None, time_limit: float | None) -
                 ray.shutdown()
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> str:
+    """Folder for a Ray of our own; those of processes that were killed go."""
+    for left in Path(tempfile.gettempdir()).glob("seawall-*-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdecimal() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"seawall-{os.getpid()}-")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _processors(ray: Any, wanted: int | None) -> int:
@@ -284,6 +303,7 @@ def _connect(ray: Any, address: str) -> None:
 def _start(ray: Any, workers: int, folder: str) -> None:
     with _on_loopback():
         ray.init(
+            "local",
             num_cpus=workers,
             include_dashboard=False,
             log_to_driver=False,

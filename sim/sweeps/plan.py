@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from sim.configuration import Scenario
 from sim.metrics import METRICS
 from sim.sweeps.manifest import Manifest
+from sim.sweeps.parts import YOUNG_PARTS
 from sim.sweeps.pilot import run_seconds
 from sim.sweeps.study import Study
+from sim.sweeps.workers import BATCH_SECONDS
 
 RAY_START_SECONDS = 8.0
 ROW_BYTES, METRIC_BYTES, COPIES = 300, 9, 2
+PART_BYTES = 28_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,16 @@ def worth_starting(work: float, workers: int) -> bool:
     return work / workers + RAY_START_SECONDS < work
 
 
-def disk_bytes(manifest: Manifest, tasks: int) -> int:
-    """Size of a finished store, about: its parts and its table of results."""
+def disk_bytes(manifest: Manifest, tasks: int, work: float = 0.0) -> int:
+    """Size of a finished store, about: its parts and its table of results.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    tasks : int
+    work : float
+        Sum of the wall time of all runs [s]: about every second a part is written, until some are merged.
+    """
     metrics = sum(len(manifest.markets) if metric.scope == "market" else 1 for metric in METRICS.values())
-    return tasks * (ROW_BYTES + METRIC_BYTES * metrics) * COPIES
+    parts = max(1, math.ceil(min(tasks, YOUNG_PARTS, work / BATCH_SECONDS)))
+    return tasks * (ROW_BYTES + METRIC_BYTES * metrics) * COPIES + (parts + 1) * PART_BYTES

@@ -58,6 +58,7 @@ class Store:
         admit(place, manifest)
         store = cls(place, manifest, Parts.of(place), lock=_locked(place))
         try:
+            admit(place, manifest)
             store._prepare(text)
         except BaseException:
             store.close()

@@ -153,7 +153,7 @@ def plan(
         stored=stored,
         run_seconds=seconds,
         workers=chosen,
-        disk_bytes=disk_bytes(manifest, len(keys)),
+        disk_bytes=disk_bytes(manifest, len(keys), 0.0 if math.isnan(seconds) else seconds * len(keys)),
     )
 
 
