@@ -108,6 +108,15 @@ def test_the_page_shows_gates_failures_family_and_pairing(page, comparison) -> N
     assert re.search(r"Beware:\n\n- \d seeds are too few for mean, which needs 32: mean of more_margin", page)
 
 
+def test_runs_of_other_lengths_are_told() -> None:
+    lengths = {"a day": {"clock.duration": "86400s"}, "two days": {}}
+    found = compare(sweep_results({"length": lengths}), "length", metrics=["liquidated_usd"], resamples=200)
+
+    assert tuple(note.replace("\N{NO-BREAK SPACE}", " ") for note in found.notes) == (
+        "Runs differ in length, 48 h and 24 h: the horizon named here is that of the base scenario.",
+    )
+
+
 def test_the_command_on_the_page_asks_the_same_question(page) -> None:
     results = sweep_results({"policy": POLICIES, "depth": {1: {}, 2: {}}})
     narrow = compare(

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from analysis.comparisons.arms import Contrast
-from analysis.comparisons.contrasts import contrasts_across, contrasts_within, left_out
+from analysis.comparisons.contrasts import contrasts_across, contrasts_within, left_out, other_lengths
 from analysis.comparisons.failures import failure_frame
 from analysis.comparisons.gates import gate_frame
 from analysis.comparisons.intervals import Drawing
@@ -130,5 +130,5 @@ def _compared(by: str, contrasts: Sequence[Contrast], choices: Choices) -> Compa
         frame=rows_of(contrasts, question),
         gates=gate_frame(question.gates, contrasts, question.drawing),
         failures=failure_frame(contrasts),
-        notes=tuple(left_out(contrasts)),
+        notes=(*left_out(contrasts), *other_lengths(contrasts)),
     )

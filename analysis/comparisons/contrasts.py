@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from agents.settings import parse_duration
 from analysis.comparisons.arms import Arm, Combination, Contrast
+from analysis.comparisons.words import horizon
 from analysis.wording import count, joined
 from sim.problems import Problem, ScenarioError, shown, suggestion
 from sim.sweeps.design import Label
@@ -100,6 +102,23 @@ def left_out(contrasts: Sequence[Contrast]) -> list[str]:
                 other = next(one.name for one in each.arms if one is not arm)
                 notes.append(f"Left out: {joined(parts)} of {arm.name} that {other} does not have.")
     return list(dict.fromkeys(notes))
+
+
+def other_lengths(contrasts: Sequence[Contrast]) -> list[str]:
+    """A sentence on runs of another length than the base scenario's, which pages name as the horizon."""
+    lengths: dict[str, None] = {}
+    for arm in (arm for each in contrasts for arm in each.arms):
+        manifest = arm.results.manifest
+        lengths[manifest["scenario"]["clock"]["duration"]] = None
+        lengths |= {
+            point["changes"]["clock.duration"]: None
+            for point in manifest["points"]
+            if "clock.duration" in point["changes"]
+        }
+    if len(lengths) < 2:
+        return []
+    spans = joined([horizon(float(str(parse_duration(length)))) for length in lengths])
+    return [f"Runs differ in length, {spans}: the horizon named here is that of the base scenario."]
 
 
 def label_text(label: object) -> str:
