@@ -11,7 +11,6 @@ from sim.problems import suggestion
 
 Kind = Literal["mean", "quantile", "shortfall", "probability"]
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-NAMES = ("mean", "median", "var95", "es95", "q90", "p")
 _NAME = re.compile(r"(?P<name>mean|median|var|es|q)(?P<share>\d+(?:\.\d+)?)?")
 _CALL = re.compile(r"(?P<name>[a-z]+[\d.]*)\s*\((?P<inside>[^()]*)\)")
 _EVENT = re.compile(rf"(?P<metric>[^<>=\s]*)\s*(?P<side>[<>])\s*(?P<threshold>{NUMBER})")
