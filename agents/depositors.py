@@ -76,7 +76,7 @@ class Depositors(Role):
         loss = max(1 - price, 0.0)
         rate = self.settings.attention * (1 + self.settings.alarm * loss) / 86_400
         looking = self.awake(view, rate)
-        held = view.book.shares[self.accounts]
+        held = view.book.shares[0, self.accounts]
         leaving = looking[self.tolerance[looking] < loss]
         redeem = transfers(self.accounts[leaving], held[leaving], VAULT_REDEEM)
         idle = np.flatnonzero((held == 0) & (view.book.cash[self.accounts] > 0))

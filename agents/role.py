@@ -10,10 +10,10 @@ import numpy as np
 
 from protocol.arithmetic import MICRO
 from protocol.book import Book, Floats, Ints
-from protocol.margin import accounts_risk
 from protocol.orders import NONE, Orders
 from protocol.parameters import RiskParameters
-from protocol.venues.orderbook import Quotes
+from protocol.scan import accounts_risk
+from protocol.venues.venue import Quotes
 
 Stream = Callable[..., np.random.Generator]
 

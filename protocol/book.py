@@ -1,7 +1,8 @@
 """Every account of the venue as a struct of arrays: integer money, integer sizes, the one mutable state.
 
 Accounting is by quote balance: a fill changes size by lots and cash by micro-USD, and equity is cash plus
-size at the mark. The venue's own purses are accounts too, so conservation of money is one sum.
+size at the mark. The venue's own purses are accounts too, so conservation of money is one sum. The first
+accounts are the venue's: four that all markets share, then three for each market; traders follow.
 """
 
 from typing import Any, NamedTuple
@@ -18,9 +19,12 @@ Rows = NDArray[Any]
 Row = Any  # one record of a structured array, whose fields mypy cannot see
 
 FEES, INSURANCE, CLEARING, VAULT = range(4)
-SYSTEM_ACCOUNTS = 4
+SHARED_ACCOUNTS = 4
+COUNTERPARTY, IMPACT, FUND = range(3)
+MARKET_ACCOUNTS = 3
 FUNDING_SCALE = 1000
 
+LONG, SHORT = range(2)
 DEPOSITS, WITHDRAWALS = range(2)
 
 
@@ -28,7 +32,9 @@ class Book(NamedTuple):
     """All balances and positions, and the prices at which they are valued.
 
     The first accounts are the venue's: fees collected, insurance fund, funding clearing (payments received
-    and not yet handed on, with the rounding dust) and backstop vault.
+    and not yet handed on, with the rounding dust) and backstop vault; then, for each market, an automated
+    counterparty (AMM or liquidity pool), its purse for price impact, and an insurance fund of its own.
+    Markets may share a counterparty or a fund: `counterparty`, `impact` and `fund` say who serves whom.
 
     Attributes
     ----------
@@ -37,35 +43,67 @@ class Book(NamedTuple):
     size : (m, n) int64
         Position [lots], long > 0.
     entry : (m, n) float64
-        Average entry price [micro-USD per lot]; for reports and ADL ranking, never for solvency.
+        Average entry price [micro-USD per lot]; for reports, ADL ranking and the weight of profits.
     funding_paid : (m, n) int64
-        Funding index at the last settlement [micro-USD per lot / FUNDING_SCALE].
-    shares : (n,) int64
-        Claims on the backstop vault [1e-6 shares].
-    funding : (m,) int64
-        Cumulative funding index, same unit as `funding_paid`; grows when longs pay.
+        Funding index of the position's side at the last settlement [micro-USD per lot / FUNDING_SCALE].
+    collateral : (m, n) int64
+        Units of each market's base asset deposited as collateral [lots], ≥ 0.
+    own_initial : (n,) int64
+        Initial margin rate that an account has chosen for itself [ppm]; 0 leaves the market's.
+    shares : (m + 1, n) int64
+        Claims on the backstop vault (first row) and on each market's counterparty [1e-6 shares].
+    funding : (2, m) int64
+        Cumulative funding index of longs and of shorts, same unit as `funding_paid`; both grow when longs
+        pay shorts.
     oracle, mark : (m,) int64
         Index price and the price of margin [micro-USD per lot].
     open_interest : (m,) int64
         Sum of long positions [lots].
     flows : (2,) int64
         Total deposits and withdrawals since the venue opened [micro-USD].
+    asset_flows : (2, m) int64
+        Total deposits and withdrawals of collateral assets [lots].
+    counterparty, impact, fund : (m,) int64
+        Account of each market's automated counterparty, impact purse and insurance fund.
     """
 
     cash: Ints
     size: Ints
     entry: Floats
     funding_paid: Ints
+    collateral: Ints
+    own_initial: Ints
     shares: Ints
     funding: Ints
     oracle: Ints
     mark: Ints
     open_interest: Ints
     flows: Ints
+    asset_flows: Ints
+    counterparty: Ints
+    impact: Ints
+    fund: Ints
+
+
+@kernel
+def first_trader(markets: int) -> int:
+    """Number of accounts that belong to the venue, and with it the first account of a trader."""
+    return SHARED_ACCOUNTS + MARKET_ACCOUNTS * markets
+
+
+def market_accounts(markets: int, kind: int) -> Ints:
+    """Account of each market that serves as COUNTERPARTY, IMPACT or FUND, (m,)."""
+    return SHARED_ACCOUNTS + MARKET_ACCOUNTS * np.arange(markets, dtype=np.int64) + kind
+
+
+@kernel
+def share_row(account: int) -> int:
+    """Row of `Book.shares` with the claims on a vault or counterparty account."""
+    return 0 if account == VAULT else 1 + (account - SHARED_ACCOUNTS) // MARKET_ACCOUNTS
 
 
 def open_book(accounts: int, prices: Ints) -> Book:
-    """An empty venue with `accounts` accounts, system accounts included.
+    """An empty venue with `accounts` accounts, the venue's own included; all markets share the fund.
 
     Parameters
     ----------
@@ -81,13 +119,25 @@ def open_book(accounts: int, prices: Ints) -> Book:
         size=np.zeros(shape, np.int64),
         entry=np.zeros(shape),
         funding_paid=np.zeros(shape, np.int64),
-        shares=np.zeros(accounts, np.int64),
-        funding=np.zeros(markets, np.int64),
+        collateral=np.zeros(shape, np.int64),
+        own_initial=np.zeros(accounts, np.int64),
+        shares=np.zeros((markets + 1, accounts), np.int64),
+        funding=np.zeros((2, markets), np.int64),
         oracle=prices.astype(np.int64),
         mark=prices.astype(np.int64),
         open_interest=np.zeros(markets, np.int64),
         flows=np.zeros(2, np.int64),
+        asset_flows=np.zeros((2, markets), np.int64),
+        counterparty=market_accounts(markets, COUNTERPARTY),
+        impact=market_accounts(markets, IMPACT),
+        fund=np.full(markets, INSURANCE, np.int64),
     )
+
+
+@kernel
+def funding_index(book: Book, market: int, size: int) -> int:
+    """Funding index of the side on which `size` lots stand."""
+    return book.funding[LONG if size > 0 else SHORT, market]
 
 
 @kernel
@@ -97,7 +147,7 @@ def unsettled_funding(book: Book, account: int) -> int:
     for market in range(book.size.shape[0]):
         size = book.size[market, account]
         if size != 0:
-            owed += size * (book.funding[market] - book.funding_paid[market, account])
+            owed += size * (funding_index(book, market, size) - book.funding_paid[market, account])
     return -owed // FUNDING_SCALE
 
 
@@ -108,7 +158,7 @@ def settle_funding(book: Book, account: int) -> None:
     book.cash[account] += payment
     book.cash[CLEARING] -= payment
     for market in range(book.size.shape[0]):
-        book.funding_paid[market, account] = book.funding[market]
+        book.funding_paid[market, account] = funding_index(book, market, book.size[market, account])
 
 
 @kernel
@@ -145,5 +195,6 @@ def exchange_position(book: Book, taker: int, maker: int, market: int, change: i
         size = book.size[market, account]
         book.entry[market, account] = average_entry(book.entry[market, account], size, lots, price)
         book.size[market, account] = size + lots
+        book.funding_paid[market, account] = funding_index(book, market, size + lots)
         book.open_interest[market] += max(size + lots, 0) - max(size, 0)
         book.cash[account] -= -quote if side else quote

@@ -8,23 +8,26 @@ from protocol.book import (
     DEPOSITS,
     FEES,
     INSURANCE,
-    SYSTEM_ACCOUNTS,
     WITHDRAWALS,
     Book,
     Floats,
     Ints,
     Mask,
     Rows,
+    first_trader,
 )
 from protocol.funding import Premiums, advance_index, funding_rate, gather, premium
 from protocol.invariants import InvariantError, violated
 from protocol.journal import Cascade, Journal
-from protocol.liquidation import TAKEN_OVER, execute_round, plan_round
-from protocol.margin import account_risk, accounts_risk, equity_of, liquidatable
+from protocol.liquidations.record import TAKEN_OVER
+from protocol.liquidations.slices import execute_round, plan_round
+from protocol.margin import account_risk, equity_of
 from protocol.oracle import FeedRule, median_mark, observe_basis, open_basis, open_feed, push
 from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
-from protocol.venues.orderbook import Ladder, Quotes, cancel_orders, match, quotes
+from protocol.scan import accounts_risk, liquidatable
+from protocol.venues.orderbook import Ladder, cancel_orders, match, quotes
+from protocol.venues.venue import Quotes
 from protocol.waterfall import (
     AUTO_DELEVERAGING,
     BACKSTOP_VAULT,
@@ -268,7 +271,7 @@ class Exchange:
 
         Cash may fall below zero against the gain of a position, as long as the venue's pool holds the money.
         """
-        if time < self.gated_until or account < SYSTEM_ACCOUNTS:
+        if time < self.gated_until or account < first_trader(len(self.book.mark)):
             return 0
         equity, initial, _ = account_risk(self.book, self.parameters, account)
         cash, flows = self.book.cash, self.book.flows

@@ -74,4 +74,4 @@ def advance_index(book: Book, rate: Ints, interval: int) -> None:
     for market, ppm in enumerate(rate.tolist()):
         owed = ppm * int(book.oracle[market]) * FUNDING_SCALE * interval
         step = abs(owed) // (RATE_SECONDS * PPM)
-        book.funding[market] += step if owed >= 0 else -step
+        book.funding[:, market] += step if owed >= 0 else -step

@@ -7,10 +7,10 @@ from protocol.book import (
     DEPOSITS,
     FUNDING_SCALE,
     INSURANCE,
-    SYSTEM_ACCOUNTS,
     VAULT,
     WITHDRAWALS,
     Book,
+    first_trader,
 )
 from protocol.venues.orderbook import ASK, BID, Ladder, best_price
 
@@ -21,8 +21,8 @@ class InvariantError(Exception):
 
 def unsettled(book: Book) -> int:
     """Funding owed to all accounts and not settled yet [micro-USD / FUNDING_SCALE]."""
-    behind = book.funding[:, None] - book.funding_paid
-    return -int((book.size * behind).sum())
+    index = np.where(book.size > 0, book.funding[0, :, None], book.funding[1, :, None])
+    return -int((book.size * (index - book.funding_paid)).sum())
 
 
 def violated(book: Book, ladder: Ladder) -> list[str]:
@@ -51,7 +51,7 @@ def violated(book: Book, ladder: Ladder) -> list[str]:
             f"funding_never_minted: clearing holds {int(book.cash[CLEARING])}, owes {unsettled(book)} "
             f"/ {FUNDING_SCALE}"
         )
-    if (book.shares < 0).any() or book.shares[:SYSTEM_ACCOUNTS].any():
+    if (book.shares < 0).any() or book.shares[:, : first_trader(len(net))].any():
         found.append("vault_shares_belong_to_depositors")
     if (book.oracle <= 0).any() or (book.mark <= 0).any():
         found.append(f"prices_are_positive: oracle {book.oracle.tolist()}, mark {book.mark.tolist()}")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.book import Rows
-from protocol.liquidation import LIQUIDATION
+from protocol.liquidations.record import LIQUIDATION
 from protocol.waterfall import DELEVERAGE
 
 NOBODY = np.empty(0, np.int64)

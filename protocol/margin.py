@@ -1,19 +1,42 @@
-"""Equity and margin requirements of an account, and who is below maintenance."""
+"""Equity and margin requirements of an account, and what the margin rule lets it do."""
+
+from typing import NamedTuple
 
 import numpy as np
 
-from protocol.arithmetic import PPM, ppm_ceil, product_compare
-from protocol.book import FUNDING_SCALE, SYSTEM_ACCOUNTS, VAULT, Book, Floats, Ints, unsettled_funding
+from protocol.arithmetic import PPM, ppm_ceil, ppm_floor, product_compare
+from protocol.book import Book, Ints, first_trader, unsettled_funding
 from protocol.kernels import kernel
 from protocol.parameters import RiskParameters
 
-FLOAT_MARGIN = 1 + 1e-9
-ROUNDING_MARGIN = 10.0
+MICRO_USD = 1e-6
+ROOT_SHARE = 0.8
+
+
+class Change(NamedTuple):
+    """A hypothetical change of one account.
+
+    Attributes
+    ----------
+    market, lots : int
+        Market of a fill and change of the position [lots].
+    cash : int
+        Change of cash, fees included [micro-USD].
+    interest : int
+        Change of the market's open interest [lots].
+    """
+
+    market: int
+    lots: int
+    cash: int
+    interest: int
 
 
 @kernel
 def initial_rate(parameters: RiskParameters, market: int, open_interest: int) -> int:
-    """Initial margin rate at an open interest [ppm]: the base rate, rising to 1 between the two caps.
+    """Initial margin rate of a market at an open interest [ppm].
+
+    The base rate rises to 1 between two caps of open interest, or in proportion to it.
 
     Parameters
     ----------
@@ -23,14 +46,134 @@ def initial_rate(parameters: RiskParameters, market: int, open_interest: int) ->
     References
     ----------
     .. [1] dYdX v4-chain, liquidity_tier.go, GetAdjustedInitialMarginPpm.
+    .. [2] GMX synthetics, minCollateralFactorForOpenInterestMultiplier.
     """
     base = parameters.initial[market]
+    slope = parameters.open_interest_slope[market]
+    if slope > 0:
+        base = min(max(base, int(slope * MICRO_USD * open_interest)), PPM)
     lower, upper = parameters.open_interest_lower[market], parameters.open_interest_upper[market]
     if upper == 0 or open_interest <= lower:
         return base
     if open_interest >= upper:
         return PPM
     return base + int((PPM - base) * ((open_interest - lower) / (upper - lower)))
+
+
+@kernel
+def sized_requirement(rate: int, root: float, slope: float, notional: int, lots: int) -> int:
+    """Margin of a position whose rate grows with its size [micro-USD].
+
+    `root` is the rate for the square root of a lot: the larger of `rate` and 0.8 · rate + root · √lots
+    holds. `slope` is added for each lot.
+
+    References
+    ----------
+    .. [1] Drift protocol-v2, math/margin.rs, calculate_size_premium_liability_weight.
+    .. [2] Synthetix v3, PerpsMarketConfiguration.sol, calculateRequiredMargins.
+    """
+    if root == 0.0 and slope == 0.0:
+        return ppm_ceil(notional, rate)
+    sized = max(float(rate), ROOT_SHARE * rate + root * np.sqrt(float(lots))) + slope * lots
+    return int(np.ceil(notional * (sized / PPM)))
+
+
+@kernel
+def position_margin(
+    parameters: RiskParameters, market: int, lots: int, price: int, rate: int, own: int
+) -> tuple[int, int]:
+    """Initial and maintenance margin of a position [micro-USD]; continuous in its notional.
+
+    Parameters
+    ----------
+    lots, price : int
+        Absolute size [lots] and the price of margin [micro-USD per lot].
+    rate : int
+        The market's initial rate at the open interest of the moment [ppm].
+    own : int
+        Initial rate that the account has chosen for itself [ppm].
+
+    References
+    ----------
+    .. [1] Hyperliquid docs, "Margin tiers".
+    """
+    notional = lots * price
+    root = parameters.root[market]
+    initial = sized_requirement(rate, root, parameters.slope_initial[market], notional, lots)
+    hold = parameters.maintenance[market]
+    maintenance = sized_requirement(hold, root, parameters.slope_maintenance[market], notional, lots)
+    for tier in range(parameters.tier_floor.shape[1]):
+        above = notional - parameters.tier_floor[market, tier]
+        if above > 0:
+            initial += ppm_ceil(above, parameters.tier_initial[market, tier])
+            maintenance += ppm_ceil(above, parameters.tier_maintenance[market, tier])
+    initial = max(initial, ppm_ceil(notional, own))
+    floor, added = parameters.margin_floor[market], parameters.position_margin[market]
+    added += ppm_ceil(notional, parameters.exit_fee)
+    return max(initial, floor) + added, max(maintenance, floor) + added
+
+
+@kernel
+def keeper_reward(parameters: RiskParameters, notional: int) -> int:
+    """What liquidating positions of this notional pays a keeper [micro-USD]."""
+    if parameters.reward_maximum == 0 or notional == 0:
+        return 0
+    reward = max(ppm_floor(notional, parameters.reward_rate), parameters.reward_minimum)
+    return min(reward, parameters.reward_maximum)
+
+
+@kernel
+def collateral_value(book: Book, parameters: RiskParameters, account: int) -> tuple[int, int]:
+    """What deposited assets count for, and what is lost of it for initial margin [micro-USD]."""
+    counted, withheld = 0, 0
+    for market in range(book.size.shape[0]):
+        units, weight = book.collateral[market, account], parameters.weight_maintenance[market]
+        if units != 0 and weight != 0:
+            value = units * book.oracle[market]
+            full = ppm_floor(value, weight)
+            counted += full
+            withheld += full - ppm_floor(value, parameters.weight_initial[market])
+    return counted, withheld
+
+
+@kernel
+def withheld_gain(book: Book, parameters: RiskParameters, account: int, market: int, size: int) -> int:
+    """The part of an unrealised gain that does not count toward initial margin [micro-USD].
+
+    A position that a fill would change is judged by the entry price that it has.
+    """
+    weight = parameters.gain_weight[market]
+    if weight == PPM or size == 0:
+        return 0
+    gain = int(size * (book.mark[market] - book.entry[market, account]))
+    return ppm_ceil(gain, PPM - weight) if gain > 0 else 0
+
+
+@kernel
+def risk_of(book: Book, parameters: RiskParameters, account: int, change: Change) -> tuple[int, int, int]:
+    """Equity, initial and maintenance requirement [micro-USD] of an account after a hypothetical change.
+
+    Deposited assets count in equity at their maintenance weight; what initial margin sees less of them, and
+    of unrealised gains, is part of the initial requirement.
+    """
+    counted, initial = collateral_value(book, parameters, account)
+    equity = book.cash[account] + unsettled_funding(book, account) + counted + change.cash
+    maintenance, total = 0, 0
+    for market in range(book.size.shape[0]):
+        size, open_interest = book.size[market, account], book.open_interest[market]
+        if market == change.market:
+            size += change.lots
+            open_interest += change.interest
+        if size != 0:
+            mark = book.mark[market]
+            equity += size * mark
+            total += abs(size) * mark
+            rate = initial_rate(parameters, market, open_interest * mark)
+            needed = position_margin(parameters, market, abs(size), mark, rate, book.own_initial[account])
+            initial += needed[0] + withheld_gain(book, parameters, account, market, size)
+            maintenance += needed[1]
+    reward = keeper_reward(parameters, total)
+    return equity, initial + reward, maintenance + reward
 
 
 @kernel
@@ -48,41 +191,33 @@ def risk_after(
     interest : int
         Change of the market's open interest [lots].
     """
-    equity = book.cash[account] + unsettled_funding(book, account) + cash
-    initial, maintenance = 0, 0
-    for other in range(book.size.shape[0]):
-        size, open_interest = book.size[other, account], book.open_interest[other]
-        if other == market:
-            size += change
-            open_interest += interest
-        if size != 0:
-            mark = book.mark[other]
-            equity += size * mark
-            notional = abs(size) * mark
-            initial += ppm_ceil(notional, initial_rate(parameters, other, open_interest * mark))
-            maintenance += ppm_ceil(notional, parameters.maintenance[other])
-    return equity, initial, maintenance
+    return risk_of(book, parameters, account, Change(market, change, cash, interest))
 
 
 @kernel
 def account_risk(book: Book, parameters: RiskParameters, account: int) -> tuple[int, int, int]:
     """Equity, initial and maintenance requirement of an account as it stands [micro-USD]."""
-    return risk_after(book, parameters, account, 0, 0, 0, 0)
+    return risk_of(book, parameters, account, Change(0, 0, 0, 0))
 
 
 @kernel
 def merged_risk(book: Book, parameters: RiskParameters, account: int, other: int) -> tuple[int, int, int]:
     """Equity, initial and maintenance requirement of one account that held what two hold."""
-    equity = book.cash[account] + unsettled_funding(book, account)
-    equity += book.cash[other] + unsettled_funding(book, other)
-    initial, maintenance = 0, 0
+    counted, initial = collateral_value(book, parameters, account)
+    more, withheld = collateral_value(book, parameters, other)
+    equity = book.cash[account] + unsettled_funding(book, account) + counted
+    equity += book.cash[other] + unsettled_funding(book, other) + more
+    initial += withheld
+    maintenance = 0
     for market in range(book.size.shape[0]):
         mark = book.mark[market]
         size = book.size[market, account] + book.size[market, other]
-        rate = initial_rate(parameters, market, book.open_interest[market] * mark)
-        equity += size * mark
-        initial += ppm_ceil(abs(size) * mark, rate)
-        maintenance += ppm_ceil(abs(size) * mark, parameters.maintenance[market])
+        if size != 0:
+            rate = initial_rate(parameters, market, book.open_interest[market] * mark)
+            needed = position_margin(parameters, market, abs(size), mark, rate, book.own_initial[account])
+            equity += size * mark
+            initial += needed[0]
+            maintenance += needed[1]
     return equity, initial, maintenance
 
 
@@ -110,79 +245,81 @@ def transition_allowed(before: tuple[int, int, int], after: tuple[int, int, int]
 
 
 @kernel
-def fill_risk(book: Book, parameters: RiskParameters, out: Ints) -> None:
-    """Write equity, initial and maintenance requirement of every account into the first rows of `out`.
-
-    The fourth row is scratch: funding owed. Equal to `account_risk` for each account, market by market.
-    """
-    equity, initial, maintenance, owed = out[0], out[1], out[2], out[3]
-    cash = book.cash
-    for account in range(cash.size):
-        equity[account] = cash[account]
-        initial[account], maintenance[account], owed[account] = 0, 0, 0
-    for market in range(book.size.shape[0]):
-        size, paid = book.size[market], book.funding_paid[market]
-        mark, index = book.mark[market], book.funding[market]
-        rate = initial_rate(parameters, market, book.open_interest[market] * mark)
-        hold = parameters.maintenance[market]
-        for account in range(cash.size):
-            lots = size[account]
-            if lots != 0:
-                notional = abs(lots) * mark
-                equity[account] += lots * mark
-                initial[account] += ppm_ceil(notional, rate)
-                maintenance[account] += ppm_ceil(notional, hold)
-                owed[account] += lots * (index - paid[account])
-    for account in range(cash.size):
-        equity[account] += -owed[account] // FUNDING_SCALE
-
-
-def accounts_risk(book: Book, parameters: RiskParameters) -> Ints:
-    """Equity, initial and maintenance requirement of every account; (3, n) int64 [micro-USD]."""
-    out = np.empty((4, book.cash.size), np.int64)
-    fill_risk(book, parameters, out)
-    return out[:3]
+def interest_change(book: Book, taker: int, maker: int, market: int, change: int) -> int:
+    """Change of the market's open interest if `taker` buys `change` lots from `maker`."""
+    bought, sold = book.size[market, taker], book.size[market, maker]
+    return max(bought + change, 0) - max(bought, 0) + max(sold - change, 0) - max(sold, 0)
 
 
 @kernel
-def fill_slack(book: Book, parameters: RiskParameters, out: Floats) -> None:
-    """Write a lower bound of equity minus maintenance of every account into `out` [micro-USD].
+def position_allowed(book: Book, parameters: RiskParameters, account: int, change: Change) -> bool:
+    """Whether a fill keeps isolated positions alone in their accounts, and open interest under its cap.
 
-    Floats, without branches over accounts: a tenth of the cost of the exact scan. The requirement of every
-    position is inflated by far more than rounding can amount to, so nobody below maintenance is ever above
-    zero, and an account without positions is worth its cash.
+    The venue's own accounts may hold several isolated positions.
+
+    References
+    ----------
+    .. [1] dYdX v4-chain, x/subaccounts/keeper/isolated_subaccount.go.
     """
-    for account in range(book.cash.size):
-        out[account] = book.cash[account]
-    for market in range(book.size.shape[0]):
-        size, paid = book.size[market], book.funding_paid[market]
-        mark, index = float(book.mark[market]), book.funding[market]
-        hold = mark * parameters.maintenance[market] / PPM * FLOAT_MARGIN
-        for account in range(out.size):
-            lots = float(size[account])
-            held = abs(lots)
-            owed = lots * float(index - paid[account]) / FUNDING_SCALE
-            out[account] += lots * mark - held * hold - owed - ROUNDING_MARGIN * min(held, 1.0)
+    market = change.market
+    cap = parameters.open_interest_cap[market]
+    opened = (book.open_interest[market] + change.interest) * book.mark[market]
+    if cap > 0 and change.interest > 0 and opened > cap:
+        return False
+    if book.size[market, account] != 0 or account < first_trader(book.size.shape[0]):
+        return True
+    for other in range(book.size.shape[0]):
+        together = other != market and book.size[other, account] != 0
+        if together and (parameters.isolated[market] or parameters.isolated[other]):
+            return False
+    return True
 
 
 @kernel
-def keep_liquidatable(book: Book, parameters: RiskParameters, candidates: Ints) -> int:
-    """Move the candidates that really are below maintenance to the front; return their number."""
-    found = 0
-    for index in range(candidates.size):
-        equity, _, maintenance = account_risk(book, parameters, candidates[index])
-        if maintenance > 0 and equity < maintenance:
-            candidates[found] = candidates[index]
-            found += 1
-    return found
+def margin_allows(
+    book: Book, parameters: RiskParameters, account: int, market: int, change: int, cash: int, interest: int
+) -> bool:
+    """Whether the margin rule lets an account take `change` lots for `cash` micro-USD."""
+    wanted = Change(market, change, cash, interest)
+    if not position_allowed(book, parameters, account, wanted):
+        return False
+    before = account_risk(book, parameters, account)
+    return transition_allowed(before, risk_of(book, parameters, account, wanted))
 
 
-def liquidatable(book: Book, parameters: RiskParameters) -> Ints:
-    """Accounts with a position and equity below maintenance, ascending; (k,) int64."""
-    slack = np.empty(book.cash.size)
-    fill_slack(book, parameters, slack)
-    candidates = VAULT + np.flatnonzero(slack[VAULT:] < 0)
-    return candidates[: keep_liquidatable(book, parameters, candidates)]
+@kernel
+def at_fill_margin(parameters: RiskParameters, risk: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A risk state whose initial requirement is replaced by what a resting order's fill has to meet."""
+    return risk[0], risk[2] + ppm_ceil(risk[1] - risk[2], parameters.fill_share), risk[2]
+
+
+@kernel
+def fill_allows(
+    book: Book, parameters: RiskParameters, account: int, market: int, change: int, cash: int, interest: int
+) -> bool:
+    """Whether a resting order may fill: like `margin_allows`, at the venue's fill requirement.
+
+    It lies between maintenance and initial margin; an order was placed at the initial one.
+
+    References
+    ----------
+    .. [1] Drift protocol-v2, math/margin.rs: the fill requirement is half way.
+    """
+    wanted = Change(market, change, cash, interest)
+    if not position_allowed(book, parameters, account, wanted):
+        return False
+    before = at_fill_margin(parameters, account_risk(book, parameters, account))
+    return transition_allowed(before, at_fill_margin(parameters, risk_of(book, parameters, account, wanted)))
+
+
+@kernel
+def below_maintenance(book: Book, parameters: RiskParameters, account: int) -> bool:
+    """Whether an account may be liquidated: it holds something, and its equity does not reach maintenance."""
+    equity, _, maintenance = account_risk(book, parameters, account)
+    holds = maintenance > 0
+    for market in range(book.size.shape[0]):
+        holds = holds or book.collateral[market, account] > 0
+    return holds and equity < maintenance
 
 
 @kernel
@@ -197,9 +334,3 @@ def equity_of(book: Book, parameters: RiskParameters, accounts: Ints) -> Ints:
     out = np.empty(len(accounts), np.int64)
     fill_equity(book, parameters, accounts, out)
     return out
-
-
-def negative_equity(equity: Ints) -> int:
-    """Total shortfall of the accounts that owe more than they have [micro-USD], ≥ 0."""
-    traders = equity[SYSTEM_ACCOUNTS:]
-    return int(-traders[traders < 0].sum())

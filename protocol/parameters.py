@@ -1,9 +1,12 @@
 """What governance may change: margins, limits, fees, and the constraints that hold between them."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from protocol.arithmetic import PPM
-from protocol.book import Ints
+from protocol.book import Floats, Ints, Mask
 
 
 class RiskParameters(NamedTuple):
@@ -12,13 +15,42 @@ class RiskParameters(NamedTuple):
     Attributes
     ----------
     initial, maintenance : (m,) int64
-        Margin over notional [ppm]; maintenance < initial ≤ 1e6.
+        Margin over notional [ppm]; maintenance ≤ initial ≤ 1e6.
+    tier_floor : (m, t) int64
+        Notional above which a tier adds to the margin [micro-USD], ascending; 0 where there is no tier.
+    tier_initial, tier_maintenance : (m, t) int64
+        What each tier adds to the rate of the notional above its floor [ppm].
+    root : (m,) float64
+        Size-dependent rate of margin for the square root of a lot [ppm]; 0 turns it off.
+    slope_initial, slope_maintenance : (m,) float64
+        Rate of margin added for each lot of the position [ppm].
+    position_margin : (m,) int64
+        Margin added for having a position at all [micro-USD].
+    margin_floor : (m,) int64
+        Least margin of a position [micro-USD].
     open_interest_lower, open_interest_upper : (m,) int64
         Open interest between which the initial margin rises to 100 % [micro-USD]; 0 turns it off.
+    open_interest_slope : (m,) float64
+        Initial margin rate for each USD of open interest, where that is more than `initial` [ppm].
+    open_interest_cap : (m,) int64
+        Open interest that no fill may push higher [micro-USD]; 0 is none.
+    isolated : (m,) bool
+        Markets whose positions stand alone in their account.
+    weight_initial, weight_maintenance : (m,) int64
+        What a deposited base asset counts for in margin, over its value at the oracle [ppm]; 0: not taken.
+    gain_weight : (m,) int64
+        What an unrealised gain counts for toward initial margin [ppm].
     impact_notional : (m,) int64
         Order size at which the funding premium reads the book [micro-USD].
     taker_fee, maker_fee : int
         Fee over notional [ppm]; negative is a rebate.
+    fill_share : int
+        Where between maintenance (0) and initial margin (1e6) the test of a resting order's fill lies [ppm].
+    exit_fee : int
+        Cost of closing that margin has to cover too [ppm of notional].
+    reward_rate, reward_minimum, reward_maximum : int
+        What a keeper gets for liquidating an account [ppm of notional] and its bounds [micro-USD]; margin
+        has to cover it. A maximum of 0 turns it off.
     liquidation_share : int
         Largest share of a position that one liquidation closes [ppm].
     liquidation_minimum, liquidation_maximum : int
@@ -45,11 +77,30 @@ class RiskParameters(NamedTuple):
 
     initial: Ints
     maintenance: Ints
+    tier_floor: Ints
+    tier_initial: Ints
+    tier_maintenance: Ints
+    root: Floats
+    slope_initial: Floats
+    slope_maintenance: Floats
+    position_margin: Ints
+    margin_floor: Ints
     open_interest_lower: Ints
     open_interest_upper: Ints
+    open_interest_slope: Floats
+    open_interest_cap: Ints
+    isolated: Mask
+    weight_initial: Ints
+    weight_maintenance: Ints
+    gain_weight: Ints
     impact_notional: Ints
     taker_fee: int
     maker_fee: int
+    fill_share: int
+    exit_fee: int
+    reward_rate: int
+    reward_minimum: int
+    reward_maximum: int
     liquidation_share: int
     liquidation_minimum: int
     liquidation_maximum: int
@@ -64,25 +115,60 @@ class RiskParameters(NamedTuple):
     funding_clamp: int
 
 
+def flat_margins(markets: int) -> dict[str, Any]:
+    """What a venue with flat rates, cross margin and cash collateral leaves out of its parameters."""
+
+    def ints(value: int) -> Ints:
+        return np.full(markets, value, np.int64)
+
+    tiers, slopes = np.zeros((markets, 0), np.int64), np.zeros(markets)
+    return {
+        **dict.fromkeys(("tier_floor", "tier_initial", "tier_maintenance"), tiers),
+        **dict.fromkeys(("root", "slope_initial", "slope_maintenance", "open_interest_slope"), slopes),
+        **dict.fromkeys(("position_margin", "margin_floor", "open_interest_cap"), ints(0)),
+        **dict.fromkeys(("weight_initial", "weight_maintenance"), ints(0)),
+        "gain_weight": ints(PPM),
+        "isolated": np.zeros(markets, np.bool_),
+        "fill_share": PPM,
+        **dict.fromkeys(("exit_fee", "reward_rate", "reward_minimum", "reward_maximum"), 0),
+    }
+
+
 def violations(parameters: RiskParameters) -> list[str]:
     """Sentences on each constraint that the parameters break; empty when they may be enacted."""
-    found = []
-    for market in range(len(parameters.initial)):
-        initial, maintenance = int(parameters.initial[market]), int(parameters.maintenance[market])
-        if not 0 < maintenance < initial <= PPM:
-            found.append(
-                f"0 < maintenance < initial <= 1 must hold, got maintenance={maintenance / PPM}, "
-                f"initial={initial / PPM} (market {market})"
-            )
-        lower, upper = parameters.open_interest_lower[market], parameters.open_interest_upper[market]
-        if upper and not 0 <= lower < upper:
-            found.append(
-                f"0 <= open_interest_lower < open_interest_upper must hold, got open_interest_lower={lower}, "
-                f"open_interest_upper={upper} micro-USD (market {market})"
-            )
+    found = [
+        each for market in range(len(parameters.initial)) for each in _market_violations(parameters, market)
+    ]
     if parameters.taker_fee + parameters.maker_fee < 0:
         found.append(
             f"taker_fee + maker_fee >= 0 must hold, got taker_fee={parameters.taker_fee / PPM}, "
             f"maker_fee={parameters.maker_fee / PPM}"
         )
     return found
+
+
+def _market_violations(parameters: RiskParameters, market: int) -> Iterator[str]:
+    """What one market's numbers break."""
+    initial, maintenance = int(parameters.initial[market]), int(parameters.maintenance[market])
+    if not 0 < maintenance <= initial <= PPM:
+        yield (
+            f"0 < maintenance <= initial <= 1 must hold, got maintenance={maintenance / PPM}, "
+            f"initial={initial / PPM} (market {market})"
+        )
+    lower, upper = parameters.open_interest_lower[market], parameters.open_interest_upper[market]
+    if upper and not 0 <= lower < upper:
+        yield (
+            f"0 <= open_interest_lower < open_interest_upper must hold, got open_interest_lower={lower}, "
+            f"open_interest_upper={upper} micro-USD (market {market})"
+        )
+    if not (parameters.tier_initial[market] >= parameters.tier_maintenance[market]).all():
+        yield (
+            f"tier_maintenance <= tier_initial must hold, got {parameters.tier_maintenance[market].tolist()} "
+            f"and {parameters.tier_initial[market].tolist()} ppm (market {market})"
+        )
+    opening, keeping = int(parameters.weight_initial[market]), int(parameters.weight_maintenance[market])
+    if not 0 <= opening <= keeping <= PPM:
+        yield (
+            f"0 <= weight_initial <= weight_maintenance <= 1 must hold, got weight_initial={opening / PPM}, "
+            f"weight_maintenance={keeping / PPM} (market {market})"
+        )

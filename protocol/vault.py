@@ -14,7 +14,7 @@ def deposit(book: Book, parameters: RiskParameters, account: int, amount: int) -
     The first deposit buys one share for each USD. Refused if the depositor would fall below initial margin
     or the amount buys no share; a vault without equity takes no deposits.
     """
-    total = book.shares.sum()
+    total = book.shares[0].sum()
     worth = account_risk(book, parameters, VAULT)[0]
     equity, initial, _ = account_risk(book, parameters, account)
     if amount <= 0 or equity - amount < initial or worth < 0 or (total > 0 and worth == 0):
@@ -23,7 +23,7 @@ def deposit(book: Book, parameters: RiskParameters, account: int, amount: int) -
     if bought == 0:
         return 0
     move_cash(book, account, VAULT, amount)
-    book.shares[account] += bought
+    book.shares[0, account] += bought
     return bought
 
 
@@ -33,20 +33,20 @@ def redeem(book: Book, parameters: RiskParameters, account: int, shares: int) ->
 
     Refused if the vault would fall below its own initial margin or the shares are worth nothing.
     """
-    held = book.shares[account]
+    held = book.shares[0, account]
     equity, initial, _ = account_risk(book, parameters, VAULT)
     if shares <= 0 or shares > held or equity <= 0:
         return 0
-    amount = multiply_divide_floor(equity, shares, book.shares.sum())
+    amount = multiply_divide_floor(equity, shares, book.shares[0].sum())
     if amount == 0 or equity - amount < initial:
         return 0
     settle_funding(book, VAULT)
     move_cash(book, VAULT, account, amount)
-    book.shares[account] = held - shares
+    book.shares[0, account] = held - shares
     return amount
 
 
 def share_price(book: Book, parameters: RiskParameters) -> float:
     """Vault equity for each share [USD]; 1 while no share exists."""
-    total = int(book.shares.sum())
+    total = int(book.shares[0].sum())
     return account_risk(book, parameters, VAULT)[0] / total if total else 1.0

@@ -9,24 +9,30 @@ import numpy as np
 from protocol.arithmetic import PPM, multiply_divide_floor, product_compare
 from protocol.book import (
     INSURANCE,
-    SYSTEM_ACCOUNTS,
     VAULT,
     Book,
     Ints,
     Row,
     Rows,
     exchange_position,
+    first_trader,
     move_cash,
     settle_funding,
 )
 from protocol.kernels import kernel
-from protocol.liquidation import bankruptcy_quote
-from protocol.margin import account_risk, merged_risk
+from protocol.liquidations.slices import bankruptcy_quote
+from protocol.margin import account_risk, interest_change, margin_allows, merged_risk
 from protocol.parameters import RiskParameters
-from protocol.venues.orderbook import interest_change, margin_allows
 
-INSURANCE_FUND, BACKSTOP_VAULT, AUTO_DELEVERAGING, SOCIALISED_LOSS, UNCOVERED = range(5)
-STAGES = ("insurance_fund", "backstop_vault", "auto_deleveraging", "socialised_loss", "uncovered")
+INSURANCE_FUND, BACKSTOP_VAULT, LIQUIDITY_POOL, AUTO_DELEVERAGING, SOCIALISED_LOSS, UNCOVERED = range(6)
+STAGES = (
+    "insurance_fund",
+    "backstop_vault",
+    "liquidity_pool",
+    "auto_deleveraging",
+    "socialised_loss",
+    "uncovered",
+)
 
 DELEVERAGE = np.dtype(
     [
@@ -61,6 +67,8 @@ def take_over(book: Book, parameters: RiskParameters, account: int) -> bool:
         size = book.size[market, account]
         if size != 0:
             exchange_position(book, VAULT, account, market, size, size * book.mark[market])
+        book.collateral[market, VAULT] += book.collateral[market, account]
+        book.collateral[market, account] = 0
     move_cash(book, account, VAULT, book.cash[account])
     return True
 
@@ -158,7 +166,7 @@ def socialise(book: Book, account: int, deficit: int, charges: Ints) -> int:
     receives what each account paid [micro-USD]. Nothing is collected when nobody else holds a position.
     """
     total = 0
-    for payer in range(SYSTEM_ACCOUNTS, book.cash.size):
+    for payer in range(first_trader(book.size.shape[0]), book.cash.size):
         charges[payer] = 0
         for market in range(book.size.shape[0]):
             if payer != account:
@@ -167,7 +175,7 @@ def socialise(book: Book, account: int, deficit: int, charges: Ints) -> int:
     if total == 0:
         return 0
     collected = 0
-    for payer in range(SYSTEM_ACCOUNTS, book.cash.size):
+    for payer in range(first_trader(book.size.shape[0]), book.cash.size):
         if charges[payer] != 0:
             charges[payer] = -multiply_divide_floor(-deficit, charges[payer], total)
             move_cash(book, payer, account, charges[payer])

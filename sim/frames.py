@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import CLEARING, FEES, INSURANCE, SYSTEM_ACCOUNTS, VAULT, Floats
-from protocol.liquidation import OUTCOMES, TAKEN_OVER
+from protocol.book import CLEARING, FEES, INSURANCE, VAULT, Floats, first_trader
+from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
 from protocol.waterfall import STAGES, UNCOVERED
 from sim.record import Recorder
 
@@ -117,7 +117,8 @@ class Tables:
         """One row for each loss that somebody else than the trader bore; deficits left at the end last."""
         block, rows = self.recorder.log("payments")
         left = self.recorder.equity()
-        owing = SYSTEM_ACCOUNTS + np.flatnonzero(left[SYSTEM_ACCOUNTS:] < 0)
+        first = first_trader(len(self.names))
+        owing = first + np.flatnonzero(left[first:] < 0)
         account = np.concatenate([rows["account"], owing])
         block = np.concatenate([block, np.full(len(owing), self.model.block, np.int32)])
         stage = np.concatenate([rows["stage"], np.full(len(owing), UNCOVERED)])
@@ -179,6 +180,6 @@ class Tables:
 
     def _share_value(self, vault_equity: int, opening: bool = False) -> Floats:
         """Value of every account's vault shares, (n,) [micro-USD]."""
-        shares = self.recorder.start_shares if opening else self.model.exchange.book.shares
+        shares = self.recorder.start_shares if opening else self.model.exchange.book.shares[0]
         total = shares.sum()
         return shares * (vault_equity / total) if total else np.zeros(len(shares))

@@ -13,7 +13,7 @@ from agents.market_makers import MarketMakers
 from agents.retail import Retail
 from agents.role import Endowment, Role
 from protocol.arithmetic import MICRO
-from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Ints
+from protocol.book import INSURANCE, VAULT, Ints, first_trader
 from protocol.exchange import Exchange
 from protocol.vault import deposit
 from sim.configuration import Scenario
@@ -46,14 +46,14 @@ def account_count(scenario: Scenario) -> int:
     """Number of accounts on the venue, its own included."""
     agents = scenario.agents
     people = (agents.retail, agents.market_makers, agents.arbitrageurs, agents.liquidators, agents.depositors)
-    return SYSTEM_ACCOUNTS + sum(group.accounts for group in people)
+    return first_trader(len(scenario.markets)) + sum(group.accounts for group in people)
 
 
 def settle_in(model: mesa.Model, scenario: Scenario, seed: int) -> Population:
     """Create the roles; each owns a run of consecutive accounts behind the venue's own."""
     agents, vault, markets = scenario.agents, scenario.protocol.vault, scenario.markets
     streams = partial(stream, seed)
-    first = SYSTEM_ACCOUNTS
+    first = first_trader(len(markets))
 
     def next_accounts(count: int) -> Ints:
         nonlocal first

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, SYSTEM_ACCOUNTS, VAULT, Floats, Rows
+from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, VAULT, Floats, Rows, first_trader
 from protocol.invariants import unsettled
 from protocol.journal import PAYMENT, Cascade
-from protocol.liquidation import LIQUIDATION
-from protocol.margin import accounts_risk, negative_equity
+from protocol.liquidations.record import LIQUIDATION
+from protocol.scan import accounts_risk, negative_equity
 from protocol.waterfall import DELEVERAGE
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Recorder:
         self.start_equity = self.equity()
         self.start_outside = self.outside_worth()
         self.start_deposits = model.exchange.deposited.copy()
-        self.start_shares = model.exchange.book.shares.copy()
+        self.start_shares = model.exchange.book.shares[0].copy()
 
     def equity(self) -> NDArray[np.int64]:
         """Equity of every account on the venue, (n,), vault shares not included [micro-USD].
@@ -107,14 +107,14 @@ class Recorder:
     def _record_block(self, row: Any, orders: int, fills: Rows, cascade: Cascade) -> None:
         model, book = self.model, self.model.exchange.book
         equity, _, maintenance = accounts_risk(book, model.exchange.parameters)
-        traders = slice(SYSTEM_ACCOUNTS, None)
+        traders = slice(first_trader(len(book.mark)), None)
         row["block"] = model.block
         row["gas"] = model.world.gas[model.block]
         row["insurance_fund"] = book.cash[INSURANCE] / MICRO
         row["vault_equity"] = equity[VAULT] / MICRO
         row["fees_collected"] = book.cash[FEES] / MICRO
         row["trader_equity"] = equity[traders].sum() / MICRO
-        row["negative_equity"] = negative_equity(equity) / MICRO
+        row["negative_equity"] = negative_equity(book, equity) / MICRO
         row["liquidatable"] = ((equity < maintenance) & (maintenance > 0)).sum()
         row["rounds"] = cascade.rounds
         row["truncated"] = cascade.truncated

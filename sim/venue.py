@@ -8,7 +8,7 @@ from protocol.arithmetic import MICRO, PPM
 from protocol.book import Floats, Ints, open_book
 from protocol.exchange import Exchange, Rules
 from protocol.oracle import FeedRule
-from protocol.parameters import RiskParameters
+from protocol.parameters import RiskParameters, flat_margins
 from protocol.venues.orderbook import open_ladder
 from sim.venue_settings import ProtocolSettings
 
@@ -71,6 +71,7 @@ def risk_parameters(settings: ProtocolSettings) -> RiskParameters:
         open_interest_lower=column([micro(market.open_interest_lower) for market in markets]),
         open_interest_upper=column([micro(market.open_interest_upper) for market in markets]),
         impact_notional=column([micro(market.impact_notional) for market in markets]),
+        **flat_margins(len(settings.markets)),
         taker_fee=ppm(settings.fees.taker),
         maker_fee=ppm(settings.fees.maker),
         liquidation_share=ppm(liquidation.max_share),

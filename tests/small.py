@@ -10,7 +10,7 @@ import numpy as np
 from agents.role import View
 from protocol.arithmetic import MICRO
 from protocol.margin import account_risk
-from protocol.venues.orderbook import Quotes
+from protocol.venues.venue import Quotes
 from sim.configuration import Scenario
 from sim.model import Model
 from sim.run import Result, run

@@ -29,9 +29,9 @@ from venue import (
 from protocol.book import CLEARING, INSURANCE, VAULT, move_cash
 from protocol.exchange import Exchange
 from protocol.journal import Cascade, Journal
-from protocol.liquidation import TAKEN_OVER, UNFILLED
-from protocol.margin import liquidatable
+from protocol.liquidations.record import TAKEN_OVER, UNFILLED
 from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.scan import liquidatable
 from protocol.venues.orderbook import BID
 from protocol.waterfall import (
     AUTO_DELEVERAGING,

@@ -26,9 +26,9 @@ from protocol.book import (
 from protocol.exchange import Exchange
 from protocol.invariants import InvariantError, unsettled, violated
 from protocol.journal import Cascade
-from protocol.liquidation import TAKEN_OVER
-from protocol.margin import accounts_risk, liquidatable
+from protocol.liquidations.record import TAKEN_OVER
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, Orders
+from protocol.scan import accounts_risk, liquidatable
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel

@@ -30,12 +30,8 @@ from venue import (
 from protocol.arithmetic import MICRO
 from protocol.book import FEES, INSURANCE, Rows
 from protocol.exchange import Exchange
-from protocol.liquidation import (
-    COMPLETE,
-    LIQUIDATION,
-    OUTCOMES,
-    PARTIAL,
-    UNFILLED,
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, OUTCOMES, PARTIAL, UNFILLED
+from protocol.liquidations.slices import (
     bankruptcy_quote,
     execute_round,
     limit_price,
@@ -44,7 +40,7 @@ from protocol.liquidation import (
     plan_liquidations,
     plan_round,
 )
-from protocol.margin import liquidatable
+from protocol.scan import liquidatable
 from protocol.venues.orderbook import ASK, BID, open_ladder
 
 pytestmark = pytest.mark.kernel

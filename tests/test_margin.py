@@ -20,21 +20,22 @@ from venue import (
     usd,
     venue,
 )
+from venue import (
+    ALICE as FIRST,
+)
 
 from protocol.arithmetic import PPM
-from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Book, move_cash, open_book
+from protocol.book import INSURANCE, VAULT, Book, move_cash, open_book
 from protocol.margin import (
     account_risk,
-    accounts_risk,
     equity_of,
     initial_rate,
-    liquidatable,
     merged_risk,
-    negative_equity,
     risk_after,
     transition_allowed,
 )
 from protocol.parameters import RiskParameters
+from protocol.scan import accounts_risk, liquidatable, negative_equity
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel
@@ -51,7 +52,7 @@ sizes = st.lists(st.integers(-(10**6), 10**6), min_size=2, max_size=2)
 @st.composite
 def books(draw: st.DrawFn) -> Book:
     """Two markets and two traders with any cash, positions and funding behind them."""
-    book = open_book(SYSTEM_ACCOUNTS + 2, integers(1, 1))
+    book = open_book(FIRST + 2, integers(1, 1))
     prices = st.lists(st.integers(1, 10**9), min_size=2, max_size=2)
     book.mark[:], book.funding[:] = draw(prices), draw(sizes)
     for account in (ALICE, BOB):
@@ -285,10 +286,10 @@ def test_risk_is_exact_at_a_trillion_dollars() -> None:
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10**3, 10**6, 10**9]))
 def test_the_fast_scan_finds_exactly_those_below_maintenance(seed: int, largest: int) -> None:
     draw = stream(seed, "scan")
-    book = open_book(SYSTEM_ACCOUNTS + 300, integers(800_000, 195_000))
+    book = open_book(FIRST + 300, integers(800_000, 195_000))
     book.mark[:] = draw.integers(1, 10**6, 2)
     book.funding[:] = draw.integers(-(10**6), 10**6, 2)
-    traders = slice(SYSTEM_ACCOUNTS, None)
+    traders = slice(FIRST, None)
     book.size[:, traders] = draw.integers(-largest, largest, (2, 300)) * draw.integers(0, 2, (2, 300))
     book.funding_paid[:, traders] = draw.integers(-(10**6), 10**6, (2, 300))
     rules = parameters(markets=2)

@@ -14,7 +14,7 @@ from agents.role import DEPOSIT, VAULT_DEPOSIT, VAULT_REDEEM, WITHDRAW, Actions,
 from protocol.arithmetic import MICRO
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
-from protocol.liquidation import LIQUIDATION
+from protocol.liquidations.record import LIQUIDATION
 from protocol.waterfall import DELEVERAGE
 from sim.model import Model
 from sim.run import run

@@ -7,7 +7,7 @@ from small import calm, crash, crashed, opened
 
 from protocol.arithmetic import MICRO
 from protocol.book import FEES, INSURANCE
-from protocol.margin import liquidatable
+from protocol.scan import liquidatable
 from sim.frames import Tables
 from sim.run import Result
 

@@ -11,7 +11,7 @@ from venue import ALICE, BOB, CAROL, DAVE, ERIN, equity, hold, integers, risk, s
 from protocol.arithmetic import PPM
 from protocol.book import INSURANCE, VAULT, Rows, move_cash
 from protocol.exchange import Exchange
-from protocol.margin import accounts_risk
+from protocol.scan import accounts_risk
 from protocol.waterfall import (
     DELEVERAGE,
     adl_ranking,

@@ -7,16 +7,17 @@ import numpy as np
 import yaml
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT, Ints, Rows, exchange_position, open_book
+from protocol.book import INSURANCE, VAULT, Ints, Rows, exchange_position, first_trader, open_book
 from protocol.exchange import Exchange, Rules
 from protocol.journal import Cascade
 from protocol.margin import account_risk
 from protocol.oracle import FeedRule
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
-from protocol.parameters import RiskParameters
+from protocol.parameters import RiskParameters, flat_margins
 from protocol.venues.orderbook import open_ladder
 
-ALICE, BOB, CAROL, DAVE, ERIN = range(SYSTEM_ACCOUNTS, SYSTEM_ACCOUNTS + 5)
+MOST_MARKETS = 4
+ALICE, BOB, CAROL, DAVE, ERIN = range(first_trader(MOST_MARKETS), first_trader(MOST_MARKETS) + 5)
 TICK = 0.01
 FOREVER = 1 << 40
 
@@ -32,6 +33,24 @@ RULES = Rules(
     last_resort="gate",
     withdrawal_gate=50,
 )
+
+
+DYDX = {
+    "taker_fee": 0,
+    "maker_fee": 0,
+    "liquidation_share": 100_000,
+    "liquidation_minimum": 1_000 * MICRO,
+    "liquidation_maximum": 100_000 * MICRO,
+    "bankruptcy_adjustment": PPM,
+    "spread_to_maintenance": 1_500_000,
+    "liquidation_fee": 15_000,
+    "insurance_loss": 1_000_000 * MICRO,
+    "backstop_trigger": 0,
+    "backstop_loss_share": 100_000,
+    "backstop_reserve": PPM,
+    "funding_default": 0,
+    "funding_clamp": 6_000_000,
+}
 
 
 def integers(*values: float) -> Ints:
@@ -54,23 +73,8 @@ def parameters(markets: int = 1, **changes: Any) -> RiskParameters:
         "impact_notional": usd(10_000),
     }
     columns = {name: integers(*[changes.pop(name, value)] * markets) for name, value in tier.items()}
-    return RiskParameters(
-        **columns,
-        taker_fee=0,
-        maker_fee=0,
-        liquidation_share=100_000,
-        liquidation_minimum=usd(1_000),
-        liquidation_maximum=usd(100_000),
-        bankruptcy_adjustment=PPM,
-        spread_to_maintenance=1_500_000,
-        liquidation_fee=15_000,
-        insurance_loss=usd(1_000_000),
-        backstop_trigger=0,
-        backstop_loss_share=100_000,
-        backstop_reserve=PPM,
-        funding_default=0,
-        funding_clamp=6_000_000,
-    )._replace(**changes)
+    everything: dict[str, Any] = flat_margins(markets) | columns | DYDX | changes
+    return RiskParameters(**everything)
 
 
 def venue(
@@ -83,12 +87,12 @@ def venue(
 ) -> Exchange:
     """A venue whose traders, from ALICE on, and whose fund and vault have brought these deposits [USD]."""
     opening, tick = integers(*map(usd, prices)), integers(*[usd(TICK)] * len(prices))
-    book = open_book(SYSTEM_ACCOUNTS + max(len(deposits), 5), opening)
+    book = open_book(ALICE + max(len(deposits), 5), opening)
     chosen = RULES._replace(**(rules or {}))
     exchange = Exchange(
         book, open_ladder(tick, opening, capacity=8), parameters(len(prices), **changes), chosen, 0.0
     )
-    for account, amount in enumerate(deposits, start=SYSTEM_ACCOUNTS):
+    for account, amount in enumerate(deposits, start=ALICE):
         exchange.deposit(account, usd(amount))
     exchange.deposit(INSURANCE, usd(insurance))
     exchange.deposit(VAULT, usd(vault))

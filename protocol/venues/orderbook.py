@@ -7,17 +7,14 @@ import numpy as np
 from protocol.arithmetic import ppm_ceil
 from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
-from protocol.margin import account_risk, risk_after, transition_allowed
+from protocol.margin import fill_allows, interest_change, margin_allows
 from protocol.orders import IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
+from protocol.venues.venue import FILL, Quotes
 
 BID, ASK = range(2)
 FILLED, TAKER_REFUSED, MAKER_REFUSED = range(3)
 LEVELS = 256
-
-FILL = np.dtype(
-    [(name, np.int64) for name in ("market", "taker", "maker", "size", "price", "taker_fee", "maker_fee")]
-)
 
 
 class Ladder(NamedTuple):
@@ -114,22 +111,6 @@ def consume_best(ladder: Ladder, row: int, lots: int) -> None:
 
 
 @kernel
-def interest_change(book: Book, taker: int, maker: int, market: int, change: int) -> int:
-    """Change of the market's open interest if `taker` buys `change` lots from `maker`."""
-    bought, sold = book.size[market, taker], book.size[market, maker]
-    return max(bought + change, 0) - max(bought, 0) + max(sold - change, 0) - max(sold, 0)
-
-
-@kernel
-def margin_allows(
-    book: Book, parameters: RiskParameters, account: int, market: int, change: int, cash: int, interest: int
-) -> bool:
-    """Whether the margin rule lets an account take `change` lots for `cash` micro-USD."""
-    before = account_risk(book, parameters, account)
-    return transition_allowed(before, risk_after(book, parameters, account, market, change, cash, interest))
-
-
-@kernel
 def try_fill(
     book: Book, parameters: RiskParameters, taker: int, maker: int, market: int, change: int, fill: Row
 ) -> int:
@@ -140,12 +121,13 @@ def try_fill(
     interest = interest_change(book, taker, maker, market, change)
     if not margin_allows(book, parameters, taker, market, change, -quote - fill.taker_fee, interest):
         return TAKER_REFUSED
-    if not margin_allows(book, parameters, maker, market, -change, quote - fill.maker_fee, interest):
+    if not fill_allows(book, parameters, maker, market, -change, quote - fill.maker_fee, interest):
         return MAKER_REFUSED
     exchange_position(book, taker, maker, market, change, quote)
     move_cash(book, taker, FEES, fill.taker_fee)
     move_cash(book, maker, FEES, fill.maker_fee)
     fill.market, fill.taker, fill.maker, fill.size = market, taker, maker, change
+    fill.quote = quote
     return FILLED
 
 
@@ -282,16 +264,6 @@ def fill_quotes(ladder: Ladder, notional: Ints, price: Ints, out: Floats) -> Non
             out[side, market] = best_price(ladder, row)
             out[2 + side, market] = impact_price(ladder, row, notional[market])
             out[4, market] += depth(ladder, row, price[market], 0.01)
-
-
-class Quotes(NamedTuple):
-    """What the book shows, each (m,) float64: prices in micro-USD per lot (0: empty), depth in micro-USD."""
-
-    bid: Floats
-    ask: Floats
-    impact_bid: Floats
-    impact_ask: Floats
-    depth: Floats
 
 
 def quotes(ladder: Ladder, impact_notional: Ints, price: Ints) -> Quotes:

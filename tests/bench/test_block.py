@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from protocol.book import SYSTEM_ACCOUNTS
-from protocol.margin import accounts_risk, liquidatable
+from protocol.scan import accounts_risk, liquidatable
 from sim.model import Model
 from sim.scenario import load_scenario
 

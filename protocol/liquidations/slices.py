@@ -1,4 +1,4 @@
-"""Who is liquidated, how much of it, and at what price: partial orders against the book, in rounds.
+"""Partial orders against the book, in rounds: who is liquidated, how much of it, and at what price.
 
 The rules are dYdX v4's. A round is one block of the venue: each account below maintenance may lose one
 slice of one position to the book, at a limit price that retreats as its equity does.
@@ -11,9 +11,15 @@ References
 import numpy as np
 
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil, ppm_floor
-from protocol.book import FEES, INSURANCE, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
+from protocol.book import FEES, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
-from protocol.margin import account_risk
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL
+from protocol.margin import (
+    account_risk,
+    fill_allows,
+    interest_change,
+    position_margin,
+)
 from protocol.parameters import RiskParameters
 from protocol.venues.orderbook import (
     ASK,
@@ -21,34 +27,7 @@ from protocol.venues.orderbook import (
     Ladder,
     consume_best,
     crosses,
-    interest_change,
-    margin_allows,
     on_tick,
-)
-
-UNFILLED, PARTIAL, COMPLETE, TAKEN_OVER = range(4)
-OUTCOMES = ("unfilled", "partial", "filled", "vault")
-
-LIQUIDATION = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "round",
-            "account",
-            "market",
-            "size",
-            "filled",
-            "quote",
-            "oracle",
-            "mark",
-            "bankruptcy",
-            "limit",
-            "equity",
-            "maintenance",
-            "insurance",
-            "outcome",
-        )
-    ]
 )
 
 
@@ -78,6 +57,12 @@ def limit_price(
 
 
 @kernel
+def maintenance_of(parameters: RiskParameters, market: int, lots: int, price: int) -> int:
+    """Maintenance margin of a position of `lots` at `price` [micro-USD]; 0 without one."""
+    return position_margin(parameters, market, lots, price, 0, 0)[1] if lots > 0 else 0
+
+
+@kernel
 def bankruptcy_quote(book: Book, parameters: RiskParameters, account: int, market: int, change: int) -> int:
     """Quote at which closing `change` lots costs the account that slice's share of its equity.
 
@@ -85,8 +70,9 @@ def bankruptcy_quote(book: Book, parameters: RiskParameters, account: int, marke
     The sign follows `change`: a sale has a negative quote.
     """
     equity, _, maintenance = account_risk(book, parameters, account)
-    size, mark, rate = book.size[market, account], book.mark[market], parameters.maintenance[market]
-    released = ppm_ceil(abs(size) * mark, rate) - ppm_ceil(abs(size + change) * mark, rate)
+    size, mark = book.size[market, account], book.mark[market]
+    released = maintenance_of(parameters, market, abs(size), mark)
+    released -= maintenance_of(parameters, market, abs(size + change), mark)
     return change * mark + multiply_divide_floor(equity, released, maintenance)
 
 
@@ -164,15 +150,15 @@ def fill_slice(
     account, market, quote = order.account, order.market, change * price
     surplus = bankruptcy_quote(book, parameters, account, market, change) - quote
     to_fund = min(surplus, ppm_floor(abs(quote), parameters.liquidation_fee))
-    if book.cash[INSURANCE] + to_fund < 0 or order.insurance + to_fund < -parameters.insurance_loss:
+    if book.cash[book.fund[market]] + to_fund < 0 or order.insurance + to_fund < -parameters.insurance_loss:
         return False
     fee = max(ppm_ceil(abs(quote), parameters.maker_fee), 0)
     interest = interest_change(book, account, maker, market, change)
-    if not margin_allows(book, parameters, maker, market, -change, quote - fee, interest):
+    if not fill_allows(book, parameters, maker, market, -change, quote - fee, interest):
         return True
     exchange_position(book, account, maker, market, change, quote)
     move_cash(book, maker, FEES, fee)
-    move_cash(book, account, INSURANCE, to_fund)
+    move_cash(book, account, book.fund[market], to_fund)
     order.filled += change
     order.quote += quote
     order.insurance += to_fund

@@ -1,0 +1,1 @@
+"""How a venue closes failing accounts: one file for each way of doing it, one record for all."""

@@ -1,0 +1,75 @@
+"""What every way of liquidating leaves on record, and the interface that they share."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from protocol.book import Book, Ints, Rows
+from protocol.parameters import RiskParameters
+
+UNFILLED, PARTIAL, COMPLETE, TAKEN_OVER = range(4)
+OUTCOMES = ("unfilled", "partial", "filled", "vault")
+
+LIQUIDATION = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "round",
+            "account",
+            "keeper",
+            "market",
+            "size",
+            "filled",
+            "quote",
+            "oracle",
+            "mark",
+            "bankruptcy",
+            "limit",
+            "equity",
+            "maintenance",
+            "fee",
+            "insurance",
+            "pool",
+            "outcome",
+        )
+    ]
+)
+
+
+class Moment(NamedTuple):
+    """When a round of liquidations takes place, and its lottery ticket.
+
+    Attributes
+    ----------
+    time : float
+        Since the start, at the block's end [s].
+    seconds : float
+        Length of the venue's own block, one round [s].
+    number : int
+        Of the round in its block.
+    ticket : int
+        A non-negative random number.
+    """
+
+    time: float
+    seconds: float
+    number: int
+    ticket: int
+
+
+class Engine(Protocol):
+    """A way of liquidating: closes what it can of the candidates' positions in one round."""
+
+    def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
+        """Liquidate some of `candidates`, (k,) accounts below maintenance, ascending.
+
+        Returns
+        -------
+        (j,) LIQUIDATION
+            One row for each order tried, filled or not; `size` and `filled` are signed changes of the
+            account's position [lots], `quote` has the sign of `filled`, `fee` is what the account paid for
+            being liquidated, `insurance` what an insurance fund gained (or, negative, paid), `pool` what a
+            liquidity pool lost by closing the account below zero [micro-USD], `keeper` the account that took
+            the position over or sent the transaction, −1 for nobody.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""What the families of venues have in common: fills, quotes, and how orders become the one."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from protocol.book import Book, Floats, Mask, Rows
+from protocol.orders import Orders
+from protocol.parameters import RiskParameters
+
+FILL = np.dtype(
+    [
+        (name, np.int64)
+        for name in ("market", "taker", "maker", "size", "price", "quote", "taker_fee", "maker_fee")
+    ]
+)
+
+
+class Quotes(NamedTuple):
+    """What a venue shows, each (m,) float64: prices in micro-USD per lot (0: none), depth in micro-USD."""
+
+    bid: Floats
+    ask: Floats
+    impact_bid: Floats
+    impact_ask: Floats
+    depth: Floats
+
+
+class Venue(Protocol):
+    """How intended orders become fills."""
+
+    def quotes(self, book: Book, parameters: RiskParameters) -> Quotes:
+        """Best prices, average prices of an order for the impact notional, and depth within 1 %."""
+        ...
+
+    def refresh(self, book: Book, parameters: RiskParameters, time: float, usable: Mask) -> None:
+        """Follow the oracle, once a block before trading; `usable`, (m,): where its price may be used."""
+        ...
+
+    def cancel(self, leaving: Mask, block: int) -> None:
+        """Withdraw the resting orders of `leaving`, (n,) bool, and those that expired before `block`."""
+        ...
+
+    def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
+        """Execute a sequenced batch; returns the fills, (k,) FILL, `size` and `quote` the taker's."""
+        ...
+
+    def violated(self, book: Book) -> list[str]:
+        """Names of the venue's own invariants that do not hold, with the numbers that should agree."""
+        ...
