@@ -47,4 +47,9 @@ def parse_duration(value: object) -> object:
     return value
 
 
+def entries(value: object) -> object:
+    """A YAML list as a tuple; an empty `key:` is an empty list."""
+    return () if value is None else tuple(value) if isinstance(value, list) else value
+
+
 Duration = Annotated[int, BeforeValidator(parse_duration)]

@@ -4,35 +4,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import (
-    DEPOSITS,
-    FEES,
-    INSURANCE,
-    WITHDRAWALS,
-    Book,
-    Floats,
-    Ints,
-    Mask,
-    Rows,
-    first_trader,
-)
-from protocol.funding import Premiums, advance_index, funding_rate, gather, premium
+from protocol.accrual import Accrual, AccrualRules, observation
+from protocol.arithmetic import ppm_ceil
+from protocol.book import DEPOSITS, FEES, INSURANCE, WITHDRAWALS, Book, Floats, Ints, Mask, Rows, first_trader
+from protocol.funding_rules import Observation
 from protocol.invariants import InvariantError, violated
 from protocol.journal import Cascade, Journal
-from protocol.liquidations.record import TAKEN_OVER
-from protocol.liquidations.slices import execute_round, plan_round
+from protocol.liquidations.record import TAKEN_OVER, Engine, Moment
 from protocol.margin import account_risk, equity_of
-from protocol.oracle import FeedRule, median_mark, observe_basis, open_basis, open_feed, push
+from protocol.oracle import Reading
 from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
+from protocol.premium_funding import premium
+from protocol.pricing import Pricing, PricingRules
 from protocol.scan import accounts_risk, liquidatable
-from protocol.venues.orderbook import Ladder, cancel_orders, match, quotes
-from protocol.venues.venue import Quotes
+from protocol.venues.venue import Quotes, Venue
 from protocol.waterfall import (
     AUTO_DELEVERAGING,
     BACKSTOP_VAULT,
     DELEVERAGE,
     INSURANCE_FUND,
+    LIQUIDITY_POOL,
     SOCIALISED_LOSS,
     adl_ranking,
     cover_from_fund,
@@ -43,52 +35,81 @@ from protocol.waterfall import (
 
 
 class Rules(NamedTuple):
-    """The named choices that make a venue family, and its clocks [s].
+    """The named choices that make a venue, and its clocks [s].
 
     Attributes
     ----------
-    mark : {"oracle", "median"}
-    feed : FeedRule
-    funding_interval : int
-        Between advances of the funding index [s].
-    attempts : int
-        Liquidations in a round.
+    prices : PricingRules
+    accrual : AccrualRules
+    round_seconds : float
+        Length of a liquidation round, the venue's own block [s].
     backstop : {"none", "takeover"}
-    adl : {"none", "queue", "ranked"}
+    adl : {"none", "queue", "ranked", "random", "pro_rata", "profit_pro_rata", "drain"}
+    adl_price : {"bankruptcy", "previous_mark", "mark"}
     adl_attempts, adl_counterparties : int
         Accounts deleveraged in a round, and counterparties tried for each.
-    last_resort : {"gate", "socialise"}
-        What happens to a deficit that nobody covered: it stays and blocks withdrawals, or everybody pays.
+    last_resort : {"gate", "socialise", "index", "pool", "halt"}
+        What happens to a deficit that nobody covered: it stays and blocks withdrawals; all positions pay in
+        proportion to notional; all pay by the funding index; the pool pays; or the venue stops.
     withdrawal_gate : int
         How long withdrawals stay blocked after an account was seen below zero [s].
+    withdrawal_notional : int
+        Share of open notional that a withdrawal has to leave in the account [ppm].
     """
 
-    mark: str
-    feed: FeedRule
-    funding_interval: int
-    attempts: int
+    prices: PricingRules
+    accrual: AccrualRules
+    round_seconds: float
     backstop: str
     adl: str
+    adl_price: str
     adl_attempts: int
     adl_counterparties: int
     last_resort: str
     withdrawal_gate: int
+    withdrawal_notional: int
+
+
+class Usable(NamedTuple):
+    """Markets whose price each act may use in this block, (m,) bool each; see `guards`."""
+
+    trade: Mask
+    liquidate: Mask
+    withdraw: Mask
+    fund: Mask
+    quote: Mask
 
 
 class Exchange:
-    """A perpetual-futures venue with an order book; each public method is a phase of the block."""
+    """A perpetual-futures venue; each public method is a phase of the block.
 
-    def __init__(self, book: Book, ladder: Ladder, parameters: RiskParameters, rules: Rules, time: float):
+    Parameters
+    ----------
+    book : Book
+    venue : Venue
+        How orders become fills.
+    engine : Engine
+        How failing accounts are closed.
+    parameters : RiskParameters
+    rules : Rules
+    time : float
+        Now [s].
+    """
+
+    def __init__(
+        self, book: Book, venue: Venue, engine: Engine, parameters: RiskParameters, rules: Rules, time: float
+    ) -> None:
         self.book = book
-        self.ladder = ladder
+        self.venue = venue
+        self.engine = engine
         self.rules = rules
-        self.feed = open_feed(book.oracle, time)
-        self.basis = open_basis(len(book.oracle))
-        self.premiums = Premiums(np.zeros(len(book.oracle)), time)
-        self.rate = np.zeros(len(book.oracle), np.int64)
+        self.prices = Pricing(book, rules.prices, time)
+        self.accrual = Accrual(book, rules.accrual, time)
         self.gated_until = -np.inf
+        self.halted = False
         self.deposited = np.zeros_like(book.cash)
         self.enact(parameters)
+        self.usable = self._usable()
 
     def enact(self, parameters: RiskParameters) -> None:
         """Make new risk parameters hold from here on; refuses those that break a joint constraint."""
@@ -96,52 +117,41 @@ class Exchange:
         if broken:
             raise ValueError("; ".join(broken))
         self.parameters = parameters
+        self.accrual.follow(parameters)
 
     def quotes(self) -> Quotes:
-        """Best and impact prices and depth as the book stands."""
-        return quotes(self.ladder, self.parameters.impact_notional, self.book.oracle)
+        """Best and impact prices and depth as the venue stands."""
+        return self.venue.quotes(self.book, self.parameters)
 
     def observe(self, seconds: float) -> Floats:
-        """Sample what has stood in the book for `seconds`, before the oracle moves on.
-
-        The premium goes into funding, the mid into the average that the median mark uses.
+        """Take in what has stood on the venue for `seconds`, before the oracle moves on.
 
         Returns
         -------
         (m,) float64
-            The premium of the book over the oracle [1].
+            The premium of the venue over the oracle [1].
         """
         shown = self.quotes()
-        sample = premium(self.book.oracle, shown.impact_bid, shown.impact_ask)
-        self.premiums = gather(self.premiums, sample, seconds, self.parameters)
-        two_sided = (shown.bid > 0) & (shown.ask > 0)
-        mid = np.where(two_sided, (shown.bid + shown.ask) / 2, np.nan)
-        self.basis = observe_basis(self.basis, mid, self.book.oracle, seconds)
-        return sample
+        self.prices.observe(shown, self.venue.last, self.prices.time + seconds)
+        self.accrual.observe(self._observation(shown), seconds)
+        return premium(self.book.oracle, shown.impact_bid, shown.impact_ask)
 
-    def update_prices(self, outside: Ints, time: float, stalled: Mask, slowdown: float) -> None:
-        """Advance the oracle to `time` and let the mark follow; see `oracle.push` for the arguments."""
-        self.feed = push(self.feed, outside, time, self.rules.feed, stalled, slowdown)
-        self.book.oracle[:] = self.feed.price
-        self.refresh_mark(outside)
+    def update_prices(self, reading: Reading, time: float) -> None:
+        """Advance the oracle to `time`, let the mark and the venue follow, and judge what may use them."""
+        self.prices.update(reading, time)
+        self.prices.follow(self.quotes(), self.venue.last)
+        self.usable = self._usable()
+        self.venue.refresh(self.book, self.parameters, time, self.usable.quote)
 
-    def refresh_mark(self, outside: Ints) -> None:
-        """Set the price of margin by the venue's rule."""
-        if self.rules.mark == "oracle":
-            self.book.mark[:] = self.book.oracle
-            return
-        shown = self.quotes()
-        self.book.mark[:] = median_mark(
-            self.book.oracle, self.basis, shown.bid, shown.ask, self.ladder.last, outside
-        )
+    def _usable(self) -> Usable:
+        return Usable(*(self.prices.usable(rule) for rule in self.rules.prices.guards))
+
+    def _observation(self, shown: Quotes) -> Observation:
+        return observation(self.book, shown, self.usable.fund, self.venue.usage(self.book))
 
     def advance_funding(self, time: float) -> None:
-        """At the end of an interval, set the rate from the premiums observed and advance the index."""
-        elapsed = time - self.premiums.since
-        if elapsed >= self.rules.funding_interval:
-            self.rate = funding_rate(self.premiums, elapsed, self.parameters)
-            advance_index(self.book, self.rate, int(elapsed))
-            self.premiums = Premiums(np.zeros_like(self.premiums.gathered), time)
+        """Charge funding and borrowing that are due."""
+        self.accrual.advance(self._observation(self.quotes()), time)
 
     def trade(self, batch: Orders, leaving: Mask, block: int, tickets: Ints) -> Rows:
         """Cancel, sequence and match; returns the fills.
@@ -154,11 +164,15 @@ class Exchange:
             A random permutation of the orders.
         """
         require_known(batch, *self.book.size.shape[::-1])
-        cancel_orders(self.ladder, leaving, block)
-        self.ladder, fills = match(self.book, self.parameters, self.ladder, sequence(batch, tickets))
-        return fills
+        self.venue.cancel(leaving, block)
+        open_now = self.usable.trade & (not self.halted)
+        admitted = sequence(batch, tickets)
+        kept = open_now[admitted.market]
+        if not kept.all():
+            admitted = Orders._make(column[kept] for column in admitted)
+        return self.venue.match(self.book, self.parameters, admitted)
 
-    def liquidate(self, outside: Ints, time: float, rounds: int, tickets: Ints) -> Cascade:
+    def liquidate(self, time: float, rounds: int, tickets: Ints) -> Cascade:
         """Run liquidation rounds until nobody is below maintenance, nothing moves, or `rounds` are over.
 
         Parameters
@@ -168,30 +182,41 @@ class Exchange:
         """
         journal = Journal()
         for number in range(rounds):
-            candidates = np.setdiff1d(liquidatable(self.book, self.parameters), journal.stuck)
+            candidates = self._candidates(journal)
             if len(candidates) == 0:
                 return journal.close(number, truncated=False)
-            self._round(number, candidates, int(tickets[number]), journal)
+            moment = Moment(time, self.rules.round_seconds, number, int(tickets[number]))
+            self._round(candidates, moment, journal)
             if journal.saw_negative:
                 self.gated_until = time + self.rules.withdrawal_gate
-            before = self.book.mark.copy()
-            self.refresh_mark(outside)
-            if (self.book.mark != before).any():
+            if self.prices.follow(self.quotes(), self.venue.last):
                 journal.unstick()
-        left = np.setdiff1d(liquidatable(self.book, self.parameters), journal.stuck)
-        return journal.close(rounds, truncated=len(left) > 0)
+        return journal.close(rounds, truncated=len(self._candidates(journal)) > 0)
 
-    def _round(self, number: int, candidates: Ints, ticket: int, journal: Journal) -> None:
+    def _candidates(self, journal: Journal) -> Ints:
+        """Accounts below maintenance for which something may still be done in this block."""
+        if self.halted:
+            return np.empty(0, np.int64)
+        failing = np.setdiff1d(liquidatable(self.book, self.parameters), journal.stuck)
+        return failing[self._priced(failing, self.usable.liquidate)]
+
+    def _priced(self, accounts: Ints, usable: Mask) -> Mask:
+        """Which accounts hold positions only in markets whose price may be used, (k,)."""
+        held = self.book.size[:, accounts] != 0
+        return ~(held & ~usable[:, None]).any(axis=0)
+
+    def _round(self, candidates: Ints, moment: Moment, journal: Journal) -> None:
         """One round: orders against the book, then the waterfall for what the book did not close.
 
         Resting orders only grow fewer within a block, so an account for which nothing could be done is
         stuck, and not tried again until the mark moves or the next block brings new quotes.
         """
-        plan = plan_round(self.book, self.parameters, candidates, self.rules.attempts, ticket)
-        execute_round(self.book, self.parameters, self.ladder, plan)
+        plan = self.engine.round(self.book, self.parameters, candidates, moment)
+        number, ticket = moment.number, moment.ticket
         plan["round"] = number
-        for row in plan[plan["insurance"] < 0]:
+        for row in plan[(plan["insurance"] < 0) | (plan["pool"] > 0)]:
             journal.pay(number, int(row["account"]), INSURANCE_FUND, -int(row["insurance"]))
+            journal.pay(number, int(row["account"]), LIQUIDITY_POOL, int(row["pool"]))
         left = np.flatnonzero((plan["filled"] == 0) & (plan["size"] != 0))
         stuck = [index for index in left if not self._rescue(number, plan[index], ticket, journal)]
         journal.stuck = np.union1d(journal.stuck, plan["account"][stuck])
@@ -271,9 +296,12 @@ class Exchange:
 
         Cash may fall below zero against the gain of a position, as long as the venue's pool holds the money.
         """
-        if time < self.gated_until or account < first_trader(len(self.book.mark)):
+        blocked = self.halted or time < self.gated_until or account < first_trader(len(self.book.mark))
+        if blocked or not self._priced(np.array([account]), self.usable.withdraw)[0]:
             return 0
         equity, initial, _ = account_risk(self.book, self.parameters, account)
+        notional = int(np.abs(self.book.size[:, account]) @ self.book.mark)
+        initial = max(initial, ppm_ceil(notional, self.rules.withdrawal_notional))
         cash, flows = self.book.cash, self.book.flows
         pool = flows[DEPOSITS] - flows[WITHDRAWALS] - cash[FEES] - cash[INSURANCE]
         paid = min(amount, equity - initial, int(pool))
@@ -286,6 +314,6 @@ class Exchange:
 
     def check(self, block: int, seed: int) -> None:
         """Raise InvariantError, naming every broken invariant, the block and the seed."""
-        broken = violated(self.book, self.ladder)
+        broken = violated(self.book, self.venue)
         if broken:
             raise InvariantError(f"block {block}, seed {seed}: " + "; ".join(broken))

@@ -1,77 +1,92 @@
-"""Funding: what longs pay shorts for the venue's price standing above the index.
+"""Funding: what longs and shorts pay each other, or a counterparty, for holding a position.
 
-References
-----------
-.. [1] dYdX v4-chain, x/perpetuals: premium votes, samples each minute, a tick each hour.
+Five rules stand behind two functions: `observe`, once for each block, and `advance`, which returns steps for
+the book's funding indices whenever they are due.
 """
 
-from typing import NamedTuple
+from typing import assert_never
 
 import numpy as np
 
-from protocol.arithmetic import PPM
-from protocol.book import FUNDING_SCALE, Book, Floats, Ints
-from protocol.parameters import RiskParameters
+from protocol.book import Floats
+from protocol.funding_rules import Funding, Observation, Steps, time_due
+from protocol.premium_funding import (
+    InterestRule,
+    PremiumRule,
+    TwapRule,
+    average_prices,
+    charge_interest,
+    charge_twap,
+    charge_votes,
+    gather_premium,
+    gather_votes,
+)
+from protocol.skew_funding import AdaptiveRule, VelocityRule, charge_adaptive, charge_velocity
 
-RATE_SECONDS = 28_800
-PREMIUM_CLAMP = 60
+FundingRule = PremiumRule | InterestRule | TwapRule | AdaptiveRule | VelocityRule
 
-
-class Premiums(NamedTuple):
-    """Premium gathered since the last tick, (m,) float64 [1 · s], and when that tick was [s]."""
-
-    gathered: Floats
-    since: float
-
-
-def premium(oracle: Ints, impact_bid: Floats, impact_ask: Floats) -> Floats:
-    """Distance of the book from the index, (m,) [1]: 0 while the index lies between the impact prices.
-
-    Parameters
-    ----------
-    oracle : (m,) int64
-        Index price [micro-USD per lot].
-    impact_bid, impact_ask : (m,) float64
-        Average price of an order for the impact notional; 0 where the depth is less, which counts as 0.
-    """
-    above = np.where((impact_bid > oracle) & (impact_bid > 0), impact_bid / oracle - 1.0, 0.0)
-    below = np.where((impact_ask < oracle) & (impact_ask > 0), impact_ask / oracle - 1.0, 0.0)
-    return above + below
+FUNDING_RULES: dict[str, type[FundingRule]] = {
+    "premium": PremiumRule,
+    "interest": InterestRule,
+    "twap": TwapRule,
+    "adaptive": AdaptiveRule,
+    "velocity": VelocityRule,
+}
 
 
-def margin_gap(parameters: RiskParameters) -> Ints:
-    """Initial minus maintenance margin of each market, (m,) int64 [ppm]."""
-    return parameters.initial - parameters.maintenance
+def observe(funding: Funding, rule: FundingRule, shown: Observation, seconds: float) -> Funding:
+    """Take in what has stood in the venue for `seconds`; once for each block, before the index moves on."""
+    match rule:
+        case PremiumRule():
+            return gather_votes(funding, rule, shown, seconds)
+        case InterestRule():
+            return gather_premium(funding, shown, seconds)
+        case TwapRule():
+            return average_prices(funding, rule, shown, seconds)
+        case AdaptiveRule() | VelocityRule():
+            return funding
+    assert_never(rule)
 
 
-def gather(premiums: Premiums, sample: Floats, seconds: float, parameters: RiskParameters) -> Premiums:
-    """Add a premium, (m,) [1], that stood for `seconds`; clamped to ±60 times the margin gap."""
-    bound = PREMIUM_CLAMP * margin_gap(parameters) / PPM
-    return premiums._replace(gathered=premiums.gathered + np.clip(sample, -bound, bound) * seconds)
+def advance(
+    funding: Funding, rule: FundingRule, shown: Observation, time: float
+) -> tuple[Funding, Steps | None]:
+    """Charge the markets whose interval is over; `None` while there is none.
 
-
-def funding_rate(premiums: Premiums, interval: float, parameters: RiskParameters) -> Ints:
-    """Rate per 8 hours that longs pay, (m,) int64 [ppm], truncated toward zero.
-
-    The average premium over the interval plus the default rate, within `funding_clamp` times the gap of
-    initial and maintenance margin.
-    """
-    average = premiums.gathered / interval * PPM + parameters.funding_default
-    bound = parameters.funding_clamp * margin_gap(parameters) // PPM
-    return np.trunc(np.clip(average, -bound, bound)).astype(np.int64)
-
-
-def advance_index(book: Book, rate: Ints, interval: int) -> None:
-    """Add one interval's payment per lot to the funding index, truncated toward zero.
+    The rules that the skew drives wait for a usable index price and then charge all the time since their last
+    advance; the others keep to the clock.
 
     Parameters
     ----------
-    rate : (m,) int64
-        Rate per 8 hours [ppm].
-    interval : int
-        Length of the interval [s].
+    shown : Observation
+        Index price now, and the open interest that has stood since the last block.
+    time : float
+        Now [s].
     """
-    for market, ppm in enumerate(rate.tolist()):
-        owed = ppm * int(book.oracle[market]) * FUNDING_SCALE * interval
-        step = abs(owed) // (RATE_SECONDS * PPM)
-        book.funding[:, market] += step if owed >= 0 else -step
+    waits = isinstance(rule, AdaptiveRule | VelocityRule)
+    elapsed = time_due(funding.since, rule.interval, time, shown.oracle_ok | (not waits))
+    due = elapsed > 0
+    if not due.any():
+        return funding, None
+    charged, steps = charge(funding, rule, shown, elapsed)
+    return charged._replace(
+        since=np.where(due, time, funding.since),
+        rate=np.where(due, charged.rate, funding.rate),
+        gathered=np.where(due, 0.0, funding.gathered),
+    ), steps
+
+
+def charge(funding: Funding, rule: FundingRule, shown: Observation, elapsed: Floats) -> tuple[Funding, Steps]:
+    """Steps for `elapsed`, (m,) [s], by the venue's rule, and what funding remembers after them."""
+    match rule:
+        case PremiumRule():
+            return charge_votes(funding, rule, shown, elapsed)
+        case InterestRule():
+            return charge_interest(funding, rule, shown, elapsed)
+        case TwapRule():
+            return charge_twap(funding, rule, shown, elapsed)
+        case AdaptiveRule():
+            return charge_adaptive(funding, rule, shown, elapsed)
+        case VelocityRule():
+            return charge_velocity(funding, rule, shown, elapsed)
+    assert_never(rule)

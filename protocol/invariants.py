@@ -12,7 +12,7 @@ from protocol.book import (
     Book,
     first_trader,
 )
-from protocol.venues.orderbook import ASK, BID, Ladder, best_price
+from protocol.venues.venue import Venue
 
 
 class InvariantError(Exception):
@@ -25,7 +25,7 @@ def unsettled(book: Book) -> int:
     return -int((book.size * (index - book.funding_paid)).sum())
 
 
-def violated(book: Book, ladder: Ladder) -> list[str]:
+def violated(book: Book, venue: Venue) -> list[str]:
     """Names of the invariants that do not hold, with the two numbers that should agree.
 
     References
@@ -55,15 +55,5 @@ def violated(book: Book, ladder: Ladder) -> list[str]:
         found.append("vault_shares_belong_to_depositors")
     if (book.oracle <= 0).any() or (book.mark <= 0).any():
         found.append(f"prices_are_positive: oracle {book.oracle.tolist()}, mark {book.mark.tolist()}")
-    found.extend(crossed(ladder))
-    return found
-
-
-def crossed(ladder: Ladder) -> list[str]:
-    """Markets whose best bid is not below the best ask."""
-    found = []
-    for market in range(len(ladder.tick)):
-        bid, ask = best_price(ladder, 2 * market + BID), best_price(ladder, 2 * market + ASK)
-        if bid and ask and bid >= ask:
-            found.append(f"book_is_not_crossed: market {market}, bid {bid}, ask {ask}")
+    found.extend(venue.violated(book))
     return found

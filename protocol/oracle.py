@@ -92,10 +92,8 @@ class MedianRule(NamedTuple):
     ----------
     weights : (s,) int64
         Weight of each source: exchange weights, or stake.
-    minimum_sources : int
-        Live sources below which the price stays as it is.
-    quorum : int
-        Share of all weight that must be live [ppm].
+    minimum_sources, quorum : int
+        Live sources, and share of all weight that is live [ppm], below which the price stays as it is.
     minimum_change : (m,) int64 or int
         Move below which the old price is confirmed instead of replaced [ppm].
     period : float
@@ -103,8 +101,7 @@ class MedianRule(NamedTuple):
 
     References
     ----------
-    .. [1] dYdX v4-chain, x/prices and daemons/pricefeed: 3 exchanges, `min_price_change_ppm`; the power
-       threshold of Connect's voteweighted median is two thirds.
+    .. [1] dYdX v4-chain, x/prices: `min_exchanges`, `min_price_change_ppm`; two thirds of the power.
     .. [2] Hyperliquid docs, "Oracle": every 3 s; weights 3, 2, 2, 1, 1, 1, 1, 1.
     """
 
@@ -223,22 +220,19 @@ def weighted_median(prices: Ints, weights: Ints, live: Mask) -> Ints:
 
     Parameters
     ----------
-    prices : (s, m) int64
+    prices, live : (s, m) int64 and bool
     weights : (s,) int64
         Not negative; a source without weight counts for nothing.
-    live : (s, m) bool
 
     References
     ----------
     .. [1] Connect, pkg/math/voteweighted: the lower median. Hyperliquid's docs leave ties open.
     """
     order = np.argsort(prices, axis=0, kind="stable")
-    weight = np.take_along_axis(np.where(live, weights[:, None], 0), order, axis=0)
-    reached = np.cumsum(weight, axis=0)
-    total = reached[-1]
-    first = np.argmax((2 * reached >= total) & (reached > 0), axis=0)
-    ranked = np.take_along_axis(prices, order, axis=0)
-    found: Ints = np.where(total > 0, np.take_along_axis(ranked, first[None, :], axis=0)[0], 0)
+    reached = np.cumsum(np.take_along_axis(np.where(live, weights[:, None], 0), order, axis=0), axis=0)
+    first = np.argmax(2 * reached >= reached[-1], axis=0)
+    column = np.arange(prices.shape[1])
+    found: Ints = np.where(reached[-1] > 0, prices[order[first, column], column], 0)
     return found
 
 
@@ -254,7 +248,7 @@ def _answer(feed: Feed, bounds: Bounds, price: Ints, scale: Floats) -> tuple[Int
 def _advance_push(feed: Feed, rule: PushRule, reading: Reading, time: float) -> Feed:
     """Include what is due, send what is called for, one update at a time."""
     horizon = time + reading.seconds / 2
-    feed = include_pending(feed, horizon)
+    feed = _include_pending(feed, horizon)
     answer, able = _answer(feed, rule.bounds, reading.reference, reading.scale)
     moved = np.abs(answer - feed.price) >= rule.deviation * feed.price
     silent = time - feed.observed >= rule.heartbeat
@@ -264,10 +258,10 @@ def _advance_push(feed: Feed, rule: PushRule, reading: Reading, time: float) -> 
         pending_observed=np.where(send, time, feed.pending_observed),
         pending_due=np.where(send, time + rule.delay * reading.slowdown, feed.pending_due),
     )
-    return include_pending(feed, horizon)
+    return _include_pending(feed, horizon)
 
 
-def include_pending(feed: Feed, time: float) -> Feed:
+def _include_pending(feed: Feed, time: float) -> Feed:
     """The feed after the updates that are due by `time` have arrived."""
     due = (feed.pending > 0) & (feed.pending_due <= time)
     return feed._replace(
@@ -293,11 +287,9 @@ def _advance_pull(feed: Feed, rule: PullRule, reading: Reading, time: float) -> 
 
 def _advance_median(feed: Feed, rule: MedianRule, reading: Reading, time: float) -> Feed:
     """Replace the price, or confirm it, where enough sources are live and the period is over."""
-    if reading.sources.shape != (len(rule.weights), len(feed.price)):
-        raise ValueError(
-            f"a row of prices for each weight must hold, got sources={reading.sources.shape}, "
-            f"weights={len(rule.weights)}, markets={len(feed.price)}"
-        )
+    shape = len(rule.weights), len(feed.price)
+    if reading.sources.shape != shape:
+        raise ValueError(f"sources by markets must be {shape}, got sources={reading.sources.shape}")
     live = reading.live & (reading.sources > 0) & (rule.weights[:, None] > 0)
     enough = live.sum(axis=0) >= max(rule.minimum_sources, 1)
     enough &= rule.weights @ live >= rule.quorum / PPM * rule.weights.sum()
@@ -309,51 +301,3 @@ def _advance_median(feed: Feed, rule: MedianRule, reading: Reading, time: float)
     return feed._replace(
         price=np.where(replaced, answer, feed.price), observed=np.where(heard, time, feed.observed)
     )
-
-
-def push(feed: Feed, reference: Ints, time: float, rule: FeedRule, stalled: Mask, slowdown: float) -> Feed:
-    """Advance a push feed to `time` in a world where only stalls and gas go wrong; see `Reading`."""
-    return advance(feed, rule, calm_reading(reference)._replace(stalled=stalled, slowdown=slowdown), time)
-
-
-EMA_SECONDS = 150.0
-
-
-class Basis(NamedTuple):
-    """Exponential average of the venue's mid over the oracle, each (m,) float64 [micro-USD per lot, s]."""
-
-    weighted: Floats
-    weight: Floats
-
-
-def open_basis(markets: int) -> Basis:
-    """An average that has seen nothing."""
-    return Basis(np.zeros(markets), np.zeros(markets))
-
-
-def observe_basis(basis: Basis, mid: Floats, oracle: Ints, seconds: float) -> Basis:
-    """Average after `seconds` more at `mid`, (m,) float64 (NaN where the book is one-sided)."""
-    decay = np.exp(-seconds / EMA_SECONDS)
-    seen = np.isfinite(mid)
-    gap = np.where(seen, mid - oracle, 0.0)
-    weighted = np.where(seen, basis.weighted * decay + gap * seconds, basis.weighted)
-    weight = np.where(seen, basis.weight * decay + seconds, basis.weight)
-    return Basis(weighted, weight)
-
-
-def median_mark(oracle: Ints, basis: Basis, bid: Floats, ask: Floats, last: Ints, outside: Ints) -> Ints:
-    """Median of oracle plus average basis, the venue's own price, and the outside price; (m,) int64.
-
-    The venue's own price is the median of best bid, best ask and last trade; an empty side counts as the
-    last trade.
-
-    References
-    ----------
-    .. [1] Hyperliquid docs, "Robust price indices".
-    """
-    average = np.divide(
-        basis.weighted, basis.weight, out=np.zeros_like(basis.weighted), where=basis.weight > 0
-    )
-    own = np.median([np.where(bid > 0, bid, last), np.where(ask > 0, ask, last), last], axis=0)
-    mark = np.median([oracle + average, own, outside], axis=0)
-    return np.rint(mark).astype(np.int64)

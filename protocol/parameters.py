@@ -67,8 +67,6 @@ class RiskParameters(NamedTuple):
         Largest deficit the vault accepts with an account, over its own equity [ppm].
     backstop_reserve : int
         Equity the vault keeps after a takeover, over its initial requirement [ppm].
-    funding_default, funding_clamp : int
-        Premium added per 8 h [ppm] and the cap as a multiple of initial − maintenance [ppm].
 
     References
     ----------
@@ -111,8 +109,6 @@ class RiskParameters(NamedTuple):
     backstop_trigger: int
     backstop_loss_share: int
     backstop_reserve: int
-    funding_default: int
-    funding_clamp: int
 
 
 def flat_margins(markets: int) -> dict[str, Any]:

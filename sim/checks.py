@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.retail import UNLISTED_WEIGHT
+from sim.liquidation_settings import SliceSettings
 from sim.problems import Path, Problem, shown, suggestion
-from sim.world_settings import OracleStall, PriceJump, Waypoints
+from sim.world_settings import OracleFault, OracleStall, PriceJump, Waypoints
 
 if TYPE_CHECKING:
     from sim.configuration import Scenario
@@ -56,8 +57,8 @@ def _market_problems(scenario: "Scenario") -> Iterator[Problem]:
             rule = "a market's name is made of letters, digits, _ and -"
             yield Problem("", path, rule, shown(name), (("protocol", "markets", name),))
         margins = {"maintenance_margin": market.maintenance_margin, "initial_margin": market.initial_margin}
-        if not market.maintenance_margin < market.initial_margin:
-            yield _broken(path, "maintenance_margin < initial_margin must hold", **margins)
+        if not market.maintenance_margin <= market.initial_margin:
+            yield _broken(path, "maintenance_margin <= initial_margin must hold", **margins)
         bounds = {
             "open_interest_lower": market.open_interest_lower,
             "open_interest_upper": market.open_interest_upper,
@@ -83,7 +84,7 @@ def _protocol_problems(scenario: "Scenario") -> Iterator[Problem]:
     if abs(fees.maker) > fees.taker:
         rule = "|maker| <= taker must hold"
         yield _broken("protocol.fees", rule, maker=fees.maker, taker=fees.taker)
-    if liquidation.min_notional > liquidation.max_notional:
+    if isinstance(liquidation, SliceSettings) and liquidation.min_notional > liquidation.max_notional:
         values = {"min_notional": liquidation.min_notional, "max_notional": liquidation.max_notional}
         yield _broken("protocol.liquidation", "min_notional <= max_notional must hold", **values)
     if scenario.clock.block % liquidation.round:
@@ -134,7 +135,7 @@ def _shock_problems(scenario: "Scenario") -> Iterator[Problem]:
         if shock.at >= scenario.clock.duration:
             rule = f"at must lie within clock.duration={scenario.clock.duration}s"
             yield _broken(path, rule, "clock.duration", at=f"{shock.at}s")
-        if isinstance(shock, PriceJump | OracleStall):
+        if isinstance(shock, PriceJump | OracleStall | OracleFault):
             for name in shock.markets:
                 if name not in scenario.markets:
                     rule = f"no such market {shown(name)}{suggestion(name, scenario.markets)}"

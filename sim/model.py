@@ -14,10 +14,11 @@ from agents.role import (
     View,
 )
 from protocol import vault
-from protocol.arithmetic import MICRO, PPM
+from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints, Rows
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
+from protocol.oracle import Reading
 from protocol.orders import join
 from sim.configuration import Scenario
 from sim.outside import Outside
@@ -87,10 +88,8 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.block += 1
         self.world.advance(self.flow)
         outside = self._outside_price()
-        slowdown = self._oracle_slowdown()
-        stalled = self.world.shocks.stalled[self.block]
         premium = self.exchange.observe(self.seconds)
-        self.exchange.update_prices(outside, self.time, stalled, slowdown)
+        self.exchange.update_prices(self._reading(outside), self.time)
         self.exchange.advance_funding(self.time)
         actions = self._decisions(outside.astype(float))
         fills = self._trade(actions)
@@ -113,6 +112,23 @@ class Model(mesa.Model):  # type: ignore[misc]
             raise InvariantError(f"{place}: outside_price_fits_the_venue: {usd.tolist()} USD")
         return self.units.price(usd)
 
+    def _reading(self, outside: Ints) -> Reading:
+        """What the world shows the oracle."""
+        world, oracle = self.world, self.scenario.protocol.oracle
+        shape = (len(oracle.weights), len(outside))
+        noise = stream(self.seed_value, "oracle", "sources", self.block).standard_normal(shape)
+        sources = np.maximum(np.rint(outside * np.exp(oracle.noise * noise)), 1).astype(np.int64)
+        return Reading(
+            reference=outside,
+            sources=sources,
+            live=np.ones(shape, np.bool_),
+            volatility=world.volatility,
+            stalled=world.shocks.stalled[self.block],
+            slowdown=self._oracle_slowdown(),
+            scale=world.shocks.scale[self.block],
+            seconds=float(self.seconds),
+        )
+
     def _oracle_slowdown(self) -> float:
         """Factor on the feed's inclusion delay."""
         if not self.scenario.protocol.oracle.gas_delay:
@@ -131,7 +147,7 @@ class Model(mesa.Model):  # type: ignore[misc]
             parameters=self.exchange.parameters,
             quotes=self.exchange.quotes(),
             tick=self.units.tick,
-            funding_rate=self.exchange.rate / PPM,
+            funding_rate=self.exchange.accrual.rate,
             outside=outside,
             volatility=world.volatility,
             calm_volatility=world.calm_volatility,
@@ -162,7 +178,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         """Liquidation rounds, each with fresh lottery tickets."""
         draws = stream(self.seed_value, "liquidation", self.block)
         tickets = draws.integers(0, 2**31, self.rounds)
-        cascade = self.exchange.liquidate(outside, self.time, self.rounds, tickets)
+        cascade = self.exchange.liquidate(self.time, self.rounds, tickets)
         self._force(cascade, outside)
         return cascade
 

@@ -143,7 +143,7 @@ class Recorder:
         row["depth_usd"] = model.world.depth
         row["venue_depth_usd"] = quotes.depth / MICRO
         row["premium"] = premium
-        row["funding_rate"] = exchange.rate / PPM
+        row["funding_rate"] = exchange.accrual.rate
         row["initial_margin"] = exchange.parameters.initial / PPM
         row["maintenance_margin"] = exchange.parameters.maintenance / PPM
 

@@ -1,33 +1,18 @@
 """The venue's section of a scenario: what `protocol:` may say, with bounds, units and sources."""
 
-from typing import Any, Literal
-
-from pydantic import ConfigDict
+from typing import Literal
 
 from agents.settings import Duration, Settings, parameter
-
-
-def _optional_in_editors(schema: dict[str, Any]) -> None:
-    """A preset may give what a market needs, so an editor must not ask for it."""
-    schema.pop("required", None)
-
-
-class MarketSettings(Settings):
-    """One perpetual market; a market that no preset knows must give the first four."""
-
-    model_config = ConfigDict(json_schema_extra=_optional_in_editors)
-
-    lot: float = parameter(..., "base unit", gt=0, description="smallest change of a position")
-    tick: float = parameter(..., "USD per base unit", gt=0, description="smallest change of a price")
-    initial_margin: float = parameter(..., "1", gt=0, le=1, description="margin to open, over notional")
-    maintenance_margin: float = parameter(..., "1", gt=0, lt=1, description="margin to hold, over notional")
-    impact_notional: float = parameter(10_000.0, "USD", gt=0, description="depth a funding sample walks")
-    open_interest_lower: float = parameter(
-        0.0, "USD", ge=0, description="open interest above which initial margin rises; 0: never"
-    )
-    open_interest_upper: float = parameter(
-        0.0, "USD", ge=0, description="open interest at which initial margin reaches 1; 0: never"
-    )
+from sim.funding_settings import AnyFunding, BorrowingSettings, PremiumSettings
+from sim.liquidation_settings import (
+    AnyLiquidation,
+    BackstopSettings,
+    DeleveragingSettings,
+    RewardSettings,
+    SliceSettings,
+)
+from sim.market_settings import MarketSettings
+from sim.price_settings import GuardsSettings, OracleSettings
 
 
 class FeeSettings(Settings):
@@ -35,52 +20,6 @@ class FeeSettings(Settings):
 
     taker: float = parameter(0.0005, "1", ge=0, le=0.1)
     maker: float = parameter(0.0, "1", ge=-0.1, le=0.1, description="a negative fee is a rebate")
-
-
-class OracleSettings(Settings):
-    """The feed that margin is reckoned with."""
-
-    deviation: float = parameter(0.001, "1", ge=0, lt=1, description="move that triggers an update")
-    heartbeat: Duration = parameter(3600, "s", gt=0, description="longest time between updates")
-    delay: Duration = parameter(0, "s", ge=0, description="inclusion delay at base gas")
-    gas_delay: bool = parameter(False, "1", description="the delay grows with gas")
-
-
-class FundingSettings(Settings):
-    """Payments between longs and shorts."""
-
-    interval: Duration = parameter(3600, "s", gt=0, description="time between payments")
-    default_rate: float = parameter(0.0, "1 per 8 h", ge=-0.1, le=0.1)
-    clamp: float = parameter(
-        6.0, "1", ge=0, description="bound on the 8 h rate, in units of initial minus maintenance margin"
-    )
-
-
-class LiquidationSettings(Settings):
-    """How much of a failing account is sold, how often, and at what price."""
-
-    round: Duration = parameter(1, "s", gt=0, description="the venue's own block: one round of liquidations")
-    attempts: int = parameter(50, "1 per round", ge=1)
-    max_share: float = parameter(0.1, "1", gt=0, le=1, description="share of a position per round")
-    min_notional: float = parameter(1000.0, "USD", ge=0, description="what the share may not fall below")
-    max_notional: float = parameter(100_000.0, "USD", gt=0, description="per account and round")
-    bankruptcy_adjustment: float = parameter(1.0, "1", ge=0)
-    spread_to_maintenance: float = parameter(1.5, "1", ge=0)
-    max_fee: float = parameter(0.015, "1", ge=0, le=1, description="surplus that the insurance fund takes")
-    max_insurance_loss: float = parameter(1e6, "USD", ge=0, description="per account and round")
-
-
-class BackstopSettings(Settings):
-    """When the vault takes over what the book does not absorb."""
-
-    rule: Literal["none", "takeover"] = parameter("none", "")
-    trigger: float = parameter(
-        2 / 3, "1", ge=0, le=1, description="takeover when equity falls below this share of maintenance"
-    )
-    max_loss_share: float = parameter(0.1, "1", ge=0, le=1, description="of vault equity, per takeover")
-    reserve: float = parameter(
-        4.0, "1", ge=1, le=100, description="vault equity after a takeover, over its initial margin"
-    )
 
 
 class VaultSettings(Settings):
@@ -94,12 +33,38 @@ class VaultSettings(Settings):
     skew: float = parameter(2.0, "1", ge=0, description="shift of the quotes per unit of leverage held")
 
 
-class DeleveragingSettings(Settings):
-    """Closing bankrupt positions against the other side."""
+class VenueSettings(Settings):
+    """How orders become fills, and the numbers of each family."""
 
-    rule: Literal["queue", "ranked", "none"] = parameter("queue", "")
-    attempts: int = parameter(10, "1 per round", ge=1)
-    counterparties: int = parameter(500, "1", ge=1, description="accounts asked per attempt")
+    kind: Literal["order_book", "amm", "impact_pool", "skew_pool"] = parameter("order_book", "")
+    self_trade: Literal["cancel_resting", "cancel_taker", "cancel_both", "decrement"] = parameter(
+        "cancel_resting", "", description="what happens to an order that meets its owner's"
+    )
+    settlement_delay: Duration = parameter(
+        0, "s", ge=0, description="from commitment to the price of a pool's fill"
+    )
+    settlement_window: Duration = parameter(60, "s", "Synthetix v3 on Base", gt=0)
+    pool_fee_share: float = parameter(
+        0.63, "1", "GMX config: 37 % to the fee receiver", ge=0, le=1, description="of fees, to the pool"
+    )
+    max_gains: float = parameter(
+        0.9, "1", "GMX config: 90 %, synthetic markets 60 %", gt=0, description="of a side, over its pool"
+    )
+    max_gains_for_exit: float = parameter(
+        0.7, "1", "GMX config: 70 %, synthetic markets 45 %", gt=0, description="beyond which providers wait"
+    )
+    lock_up: Duration = parameter(0, "s", ge=0, description="of a deposit into a pool")
+
+
+class WithdrawalSettings(Settings):
+    """What stays behind when a trader takes money out."""
+
+    gate: Duration = parameter(
+        50, "s", ge=0, description="withdrawals rest for so long after an account below zero was seen"
+    )
+    notional_share: float = parameter(
+        0.0, "1", ge=0, le=1, description="of open notional, that must stay in any case"
+    )
 
 
 class ProtocolSettings(Settings):
@@ -107,18 +72,32 @@ class ProtocolSettings(Settings):
 
     preset: str = parameter("none", "", description="name of a bundled preset, or none")
     markets: dict[str, MarketSettings] = parameter(..., "")
+    venue: VenueSettings = VenueSettings()
     fees: FeeSettings = FeeSettings()
     oracle: OracleSettings = OracleSettings()
-    mark: Literal["oracle", "median"] = parameter(
+    guards: GuardsSettings = GuardsSettings()
+    mark: Literal["oracle", "median", "twap"] = parameter(
         "oracle", "", description="price that margin is held against"
     )
-    funding: FundingSettings = FundingSettings()
-    liquidation: LiquidationSettings = LiquidationSettings()
+    funding: AnyFunding = PremiumSettings()
+    borrowing: BorrowingSettings = BorrowingSettings()
+    fill_margin: float = parameter(
+        1.0,
+        "1",
+        ge=0,
+        le=1,
+        description="asked of a resting order's fill, from maintenance (0) to initial (1)",
+    )
+    exit_cost: float = parameter(
+        0.0, "1", ge=0, lt=1, description="of closing, over notional, that margin has to cover too"
+    )
+    liquidation: AnyLiquidation = SliceSettings()
+    reward: RewardSettings = RewardSettings()
     insurance_fund: float = parameter(5e6, "USD", ge=0, description="at the start")
     backstop: BackstopSettings = BackstopSettings()
     vault: VaultSettings = VaultSettings()
     adl: DeleveragingSettings = DeleveragingSettings()
-    last_resort: Literal["gate", "socialise"] = parameter("gate", "")
-    withdrawal_gate: Duration = parameter(
-        50, "s", ge=0, description="withdrawals rest for so long after an account below zero was seen"
+    last_resort: Literal["gate", "socialise", "index", "pool", "halt"] = parameter(
+        "gate", "", description="for a deficit that nobody covered"
     )
+    withdrawals: WithdrawalSettings = WithdrawalSettings()

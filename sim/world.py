@@ -12,6 +12,7 @@ from sim.world_settings import (
     GasSettings,
     GasSpike,
     LiquidityWithdrawal,
+    OracleFault,
     OracleStall,
     PriceJump,
     Shock,
@@ -56,6 +57,8 @@ class Shocks:
         Share of liquidity that has gone away [1].
     stalled : (blocks + 1, m) bool
         Oracles that send nothing.
+    scale : (blocks + 1, m) float64
+        Factor on what oracles report [1].
     """
 
     def __init__(self, shocks: Sequence[Shock], clock: ClockSettings, markets: Sequence[str]) -> None:
@@ -66,6 +69,7 @@ class Shocks:
         self.gas = np.ones(shape[0])
         self.withdrawn = np.zeros(shape[0])
         self.stalled = np.zeros(shape, np.bool_)
+        self.scale = np.ones(shape)
         for shock in shocks:
             self._lay(shock)
 
@@ -85,6 +89,9 @@ class Shocks:
         elif isinstance(shock, OracleStall):
             lasting = struck & (since < shock.duration)
             self.stalled[:, self._columns(shock.markets)] |= lasting[:, None]
+        elif isinstance(shock, OracleFault):
+            lasting = struck & (since < shock.duration)
+            self.scale[:, self._columns(shock.markets)] *= np.where(lasting, shock.factor, 1.0)[:, None]
 
     def _columns(self, names: Sequence[str]) -> list[int]:
         return [self.markets.index(name) for name in names] or list(range(len(self.markets)))

@@ -4,18 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from agents.settings import Duration, Settings, parameter
+from agents.settings import Duration, Settings, entries, parameter
 
 Positive = Annotated[float, Field(gt=0)]
 
 VOLATILITY = {"BTC": 0.8, "ETH": 1.0}
 DEPTH = {"BTC": 20e6, "ETH": 10e6}
 CALM_VOLATILITY = {"BTC": 0.6, "ETH": 0.8}
-
-
-def entries(value: object) -> object:
-    """A YAML list as a tuple; an empty `key:` is an empty list."""
-    return () if value is None else tuple(value) if isinstance(value, list) else value
 
 
 def _joined_with(default: dict[str, float]) -> BeforeValidator:
@@ -169,5 +164,16 @@ class OracleStall(Shock):
     markets: Markets = parameter((), "", description="empty: all")
 
 
-AnyShock = Annotated[PriceJump | GasSpike | LiquidityWithdrawal | OracleStall, Field(discriminator="kind")]
+class OracleFault(Shock):
+    """The feed reports its price times a wrong factor."""
+
+    kind: Literal["oracle_fault"]
+    factor: float = parameter(..., "1", gt=0, le=1e6, description="0.01 for two decimals lost")
+    duration: Duration = parameter(..., "s", gt=0)
+    markets: Markets = parameter((), "", description="empty: all")
+
+
+AnyShock = Annotated[
+    PriceJump | GasSpike | LiquidityWithdrawal | OracleStall | OracleFault, Field(discriminator="kind")
+]
 Shocks = Annotated[tuple[AnyShock, ...], BeforeValidator(entries)]

@@ -94,7 +94,7 @@ def test_entry_is_weighted_as_a_position_grows_and_kept_as_it_shrinks(
 def test_longs_pay_shorts_what_the_index_grew() -> None:
     exchange = venue(1_000, 1_000)
     hold(exchange, ALICE, BOB, 10)
-    exchange.book.funding[0] += 1_500
+    exchange.book.funding[:, 0] += 1_500
     for account in (ALICE, BOB):
         settle_funding(exchange.book, account)
 
@@ -105,7 +105,7 @@ def test_longs_pay_shorts_what_the_index_grew() -> None:
 def test_funding_is_rounded_against_both_sides_and_the_dust_stays_in_clearing() -> None:
     exchange = venue(0, 0)
     hold(exchange, ALICE, BOB, 1, 0)
-    exchange.book.funding[0] += 1
+    exchange.book.funding[:, 0] += 1
     for account in (ALICE, BOB):
         settle_funding(exchange.book, account)
 
@@ -115,7 +115,7 @@ def test_funding_is_rounded_against_both_sides_and_the_dust_stays_in_clearing() 
 def test_funding_settles_once() -> None:
     exchange = venue(1_000, 1_000)
     hold(exchange, ALICE, BOB, 10)
-    exchange.book.funding[0] += 1_500
+    exchange.book.funding[:, 0] += 1_500
     settle_funding(exchange.book, ALICE)
     once = exchange.book.cash[ALICE]
     settle_funding(exchange.book, ALICE)
@@ -126,9 +126,9 @@ def test_funding_settles_once() -> None:
 def test_funding_is_owed_on_the_size_held_while_it_accrued() -> None:
     exchange = venue(1_000, 1_000)
     hold(exchange, ALICE, BOB, 10)
-    exchange.book.funding[0] += 2_000_000
+    exchange.book.funding[:, 0] += 2_000_000
     hold(exchange, ALICE, BOB, -10)
-    exchange.book.funding[0] += 5_000_000
+    exchange.book.funding[:, 0] += 5_000_000
 
     assert exchange.book.cash[ALICE] == usd(1_000) - 20_000
     assert unsettled_funding(exchange.book, ALICE) == 0
@@ -137,7 +137,7 @@ def test_funding_is_owed_on_the_size_held_while_it_accrued() -> None:
 def test_unsettled_funding_counts_as_equity() -> None:
     exchange = venue(1_000, 1_000)
     hold(exchange, ALICE, BOB, 10)
-    exchange.book.funding[0] += usd(2) * FUNDING_SCALE
+    exchange.book.funding[:, 0] += usd(2) * FUNDING_SCALE
     set_price(exchange, 101)
 
     assert equity(exchange, ALICE) == 1_000 + 10 - 20
@@ -154,7 +154,7 @@ def test_funding_dust_is_never_minted_and_less_than_one_for_each_settlement(
         if size:
             hold(exchange, account, ALICE + 4, size, 0)
     for move in moves:
-        exchange.book.funding[0] += move
+        exchange.book.funding[:, 0] += move
         for account in (*accounts, ALICE + 4):
             settle_funding(exchange.book, account)
 
@@ -168,7 +168,7 @@ def test_a_thousand_accounts_of_one_lot_leave_bounded_dust() -> None:
     whale = ALICE + 1_000
     for account in range(ALICE, whale):
         hold(exchange, account, whale, 1, 0)
-    exchange.book.funding[0] += 1
+    exchange.book.funding[:, 0] += 1
     for account in range(ALICE, whale + 1):
         settle_funding(exchange.book, account)
 

@@ -50,7 +50,7 @@ def test_a_loss_drives_out_exactly_those_who_cannot_bear_it(model: Model) -> Non
     runners = depositors.accounts[depositors.tolerance < 0.05]
 
     assert 0 < len(runners) < 20
-    assert moves(model, VAULT_REDEEM) == {int(account): int(book.shares[account]) for account in runners}
+    assert moves(model, VAULT_REDEEM) == {int(account): int(book.shares[0, account]) for account in runners}
 
 
 def test_redeemed_cash_goes_home(model: Model) -> None:
@@ -81,7 +81,7 @@ def test_who_has_left_comes_back_to_a_winning_vault_only(model: Model) -> None:
     assert losing == {}
     assert returning.kind.tolist() == [DEPOSIT] * len(away) + [VAULT_DEPOSIT] * len(away)
     assert returning.account.tolist() == [*away, *away]
-    assert (model.exchange.book.shares[away] > 0).all()
+    assert (model.exchange.book.shares[0, away] > 0).all()
     np.testing.assert_allclose(model.outside.cash[away], 0, atol=1)
 
 

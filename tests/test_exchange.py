@@ -139,7 +139,7 @@ def test_a_block_that_runs_out_of_rounds_says_so() -> None:
 
 
 def test_a_round_tries_no_more_accounts_than_its_limit() -> None:
-    exchange = venue(600, 600, 600, 1e7, rules={"attempts": 2})
+    exchange = venue(600, 600, 600, 1e7, attempts=2)
     for account in (ALICE, BOB, CAROL):
         hold(exchange, account, DAVE, 1_000)
     cascade = liquidate(exchange, rounds=1)
@@ -319,7 +319,7 @@ def test_the_fund_pays_the_debt_of_a_closed_account_before_everybody_does() -> N
 def test_funding_can_push_an_account_over_the_edge() -> None:
     exchange = venue(1_300, 1e6, rules={"adl": "queue"})
     hold(exchange, ALICE, BOB, 1_000)
-    exchange.book.funding[0] += usd(2) * 1_000
+    exchange.book.funding[:, 0] += usd(2) * 1_000
     cascade = liquidate(exchange, rounds=3)
 
     assert paid(cascade) == {AUTO_DELEVERAGING: 700}
@@ -425,4 +425,4 @@ def test_resting_orders_of_a_bankrupt_account_do_it_no_harm() -> None:
 
 def test_the_rules_of_the_tests_are_those_of_dydx() -> None:
     assert (RULES.adl, RULES.adl_attempts, RULES.adl_counterparties) == ("queue", 10, 500)
-    assert (RULES.attempts, RULES.withdrawal_gate, RULES.last_resort) == (50, 50, "gate")
+    assert (RULES.withdrawal_gate, RULES.last_resort) == (50, "gate")

@@ -1,123 +1,221 @@
-"""Premium, rate and index of funding, and that it only moves money."""
-
-from typing import Any
+"""The five rules behind one interface, and what holds for all of them."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from venue import ALICE, BOB, hold, integers, parameters, quote, reference, usd, venue
+from observed import PRICE, floats, integers, observation, opened, pair, usd
 
-from protocol.arithmetic import PPM
-from protocol.book import CLEARING, settle_funding
-from protocol.funding import Premiums, advance_index, funding_rate, gather, premium
+from protocol.book import FUNDING_SCALE
+from protocol.funding import FUNDING_RULES, FundingRule, advance, observe
+from protocol.funding_rules import Funding, Observation, Steps, open_funding
+from protocol.premium_funding import InterestRule, PremiumRule, TwapRule
+from protocol.skew_funding import AdaptiveRule, VelocityRule
 
 EIGHT_HOURS = 28_800
+HOUR, DAY = 3_600, 86_400
+
+PREMIUM = PremiumRule(margin_gap=integers(8_000), default_rate=integers(100))
+INTEREST = InterestRule()
+TWAP = TwapRule(divergence=floats(1 / 33), band=floats(0.1))
+ADAPTIVE = AdaptiveRule(maximum=floats(0.75))
+VELOCITY = VelocityRule(velocity=floats(9), skew_scale=floats(1_000))
+RULES: dict[str, FundingRule] = {
+    "premium": PREMIUM,
+    "interest": INTEREST,
+    "twap": TWAP,
+    "adaptive": ADAPTIVE,
+    "velocity": VELOCITY,
+}
+EVERY_RULE = pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+AT_EPOCHS = pytest.mark.parametrize("rule", [PREMIUM, INTEREST, TWAP], ids=["premium", "interest", "twap"])
+
+LOTS = st.integers(0, 10**6)
 
 
-@pytest.mark.parametrize(
-    ("bid", "ask", "expected"),
-    [
-        (1_010.0, 1_020.0, 0.01),
-        (980.0, 990.0, -0.01),
-        (990.0, 1_010.0, 0.0),
-        (0.0, 0.0, 0.0),
-        (0.0, 990.0, -0.01),
-        (1_010.0, 0.0, 0.01),
-    ],
-    ids=["above", "below", "around", "empty", "no bid", "no ask"],
+@st.composite
+def observations(draw: st.DrawFn, scale: int = 1) -> Observation:
+    """A venue in any state, whose own price need not exist and may be anywhere near the index."""
+    oracle = draw(st.integers(1_000, 10**9))
+    near = st.floats(0.5, 1.5).map(lambda ratio: ratio * oracle)
+    price = st.one_of(near, st.just(0.0), st.just(np.nan))
+    return observation(
+        oracle=oracle,
+        mid=draw(price),
+        impact_bid=draw(price),
+        impact_ask=draw(price),
+        long_interest=draw(LOTS),
+        short_interest=draw(LOTS),
+        oracle_ok=draw(st.booleans()),
+        fee_pool=draw(st.integers(-(10**9), 10**12)),
+    )
+
+
+def charged(rule: FundingRule, shown: Observation, block: int, duration: int) -> tuple[Funding, list[int]]:
+    """Funding, and the sum of both sides' steps, after blocks that all look the same."""
+    funding, total = open_funding(len(shown.oracle), 0.0), [0, 0]
+    for time in range(block, duration + 1, block):
+        funding = observe(funding, rule, shown, block)
+        funding, steps = advance(funding, rule, shown, time)
+        if steps is not None:
+            total = [sum(both) for both in zip(total, pair(steps), strict=True)]
+    return funding, total
+
+
+def payments(steps: Steps, sizes: list[int]) -> list[int]:
+    """What accounts with these positions receive in micro-USD, each rounded toward −∞ as the book does."""
+    long, short = pair(steps)
+    return [-(size * (long if size > 0 else short)) // FUNDING_SCALE for size in sizes]
+
+
+def test_a_rule_is_chosen_by_its_name() -> None:
+    assert {name: type(rule) for name, rule in RULES.items()} == FUNDING_RULES
+
+
+@AT_EPOCHS
+@pytest.mark.parametrize("block", [60, 1_800, HOUR, DAY])
+def test_a_day_costs_the_same_whatever_the_length_of_a_block(rule: FundingRule, block: int) -> None:
+    price = 1.003 * PRICE
+    shown = observation(mid=price, impact_bid=price, impact_ask=price)
+    funding, total = charged(rule, shown, block, DAY)
+    hourly, expected = charged(rule, shown, HOUR, DAY)
+
+    assert expected[0] > 0
+    assert total == pytest.approx(expected, abs=1)
+    assert funding.rate == pytest.approx(hourly.rate)
+
+
+@AT_EPOCHS
+def test_an_epoch_ends_with_the_first_block_after_it(rule: FundingRule) -> None:
+    shown = observation(impact_bid=1.003 * PRICE)
+    funding, due = open_funding(1, 0.0), []
+    for time in range(2_400, 7 * 2_400 + 1, 2_400):
+        funding = observe(funding, rule, shown, 2_400)
+        funding, steps = advance(funding, rule, shown, time)
+        due.append(steps is not None)
+
+    assert due == [False, True] * 3 + [False]
+    assert funding.since.tolist() == [6 * 2_400]
+
+
+@pytest.mark.parametrize("rule", [PREMIUM, INTEREST], ids=["premium", "interest"])
+def test_what_was_gathered_is_used_once(rule: FundingRule) -> None:
+    funding = observe(opened(), rule, observation(impact_bid=1.003 * PRICE), HOUR)
+    funding, first = advance(funding, rule, observation(), HOUR)
+    funding, second = advance(funding, rule, observation(), 2 * HOUR)
+
+    assert pair(first)[0] > pair(second)[0]
+    assert funding.rate == pytest.approx([0.0001])
+
+
+def test_fractions_of_a_step_are_carried_but_at_dydx() -> None:
+    shown = observation(oracle=3)
+    _, kept = charged(INTEREST, shown, HOUR, 60 * HOUR)
+    _, lost = charged(PREMIUM, shown, HOUR, 60 * HOUR)
+
+    assert kept == pytest.approx([60 * 0.0375] * 2, abs=1)
+    assert kept[0] >= 2
+    assert lost == [0, 0]
+
+
+@EVERY_RULE
+@given(shown=observations())
+def test_steps_are_finite_in_any_state_of_the_venue(rule: FundingRule, shown: Observation) -> None:
+    funding, _ = charged(rule, shown, HOUR, 3 * HOUR)
+
+    assert all(np.isfinite(column).all() for column in funding)
+
+
+@EVERY_RULE
+@given(shown=observations(), scale=st.integers(2, 50))
+def test_prices_times_a_factor_make_payments_times_the_factor(
+    rule: FundingRule, shown: Observation, scale: int
+) -> None:
+    scaled = shown._replace(
+        oracle=shown.oracle * scale,
+        mid=shown.mid * scale,
+        impact_bid=shown.impact_bid * scale,
+        impact_ask=shown.impact_ask * scale,
+        fee_pool=shown.fee_pool * scale,
+    )
+    _, small = charged(rule, shown, HOUR, HOUR)
+    _, large = charged(rule, scaled, HOUR, HOUR)
+    rounding = 2 + int(shown.long_interest[0]) / max(int(shown.short_interest[0]), 1)
+
+    assert large == pytest.approx([step * scale for step in small], rel=1e-9, abs=rounding * (scale + 1))
+
+
+@pytest.mark.parametrize("rule", [PREMIUM, INTEREST, VELOCITY], ids=["premium", "interest", "velocity"])
+@given(shown=observations())
+def test_symmetric_rules_have_equal_steps(rule: FundingRule, shown: Observation) -> None:
+    _, (long, short) = charged(rule, shown, HOUR, 3 * HOUR)
+
+    assert long == short
+
+
+@pytest.mark.parametrize("rule", [TWAP, ADAPTIVE], ids=["twap", "adaptive"])
+@given(shown=observations(), lots=st.integers(1, 10**6))
+def test_asymmetric_rules_have_equal_steps_on_a_balanced_market(
+    rule: FundingRule, shown: Observation, lots: int
+) -> None:
+    balanced = shown._replace(long_interest=integers(lots), short_interest=integers(lots))
+    _, (long, short) = charged(rule, balanced, HOUR, 3 * HOUR)
+
+    assert long == short
+
+
+@EVERY_RULE
+@given(
+    shown=observations(),
+    sizes=st.lists(st.integers(-(10**4), 10**4), min_size=1, max_size=8),
 )
-def test_the_premium_is_the_distance_of_the_impact_price_from_the_index(
-    bid: float, ask: float, expected: float
+def test_users_and_their_counterparty_never_gain_from_rounding(
+    rule: FundingRule, shown: Observation, sizes: list[int]
 ) -> None:
-    found = premium(integers(1_000), np.array([bid]), np.array([ask]))
+    longs, shorts = sum(max(size, 0) for size in sizes), sum(max(-size, 0) for size in sizes)
+    users = shown._replace(
+        long_interest=integers(longs), short_interest=integers(shorts), oracle_ok=np.array([True])
+    )
+    _, steps = advance(observe(opened(), rule, users, HOUR), rule, users, HOUR)
+    assert steps is not None
+    long, short = pair(steps)
+    counterparty = long * longs - short * shorts
 
-    assert found == pytest.approx([expected])
-
-
-@pytest.mark.parametrize("row", reference("tiers")["rows"], ids=lambda row: row["name"])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_the_rate_is_capped_as_at_dydx(row: dict[str, Any], sign: int) -> None:
-    tier = parameters(initial=round(row["initial"] * PPM), maintenance=round(row["maintenance"] * PPM))
-    premiums = Premiums(np.array([sign * 40.0 * 3600]), 0.0)
-
-    assert funding_rate(premiums, 3600.0, tier).tolist() == [sign * round(row["funding_cap"] * PPM)]
-
-
-def test_a_sample_is_clamped_to_sixty_times_the_margin_gap() -> None:
-    premiums = gather(Premiums(np.zeros(1), 0.0), np.array([0.9]), 60.0, parameters())
-
-    assert premiums.gathered == pytest.approx([0.48 * 60])
+    assert sum(payments(steps, sizes)) * FUNDING_SCALE + counterparty <= 0
+    assert sum(payments(steps, sizes)) * FUNDING_SCALE + counterparty > -FUNDING_SCALE * len(sizes)
+    match rule:
+        case AdaptiveRule():
+            assert counterparty >= 0
+        case TwapRule():
+            assert -counterparty <= max(int(shown.fee_pool[0]), 0) * FUNDING_SCALE / 3 + 1
 
 
-def test_the_rate_is_the_time_average_of_the_premium_plus_the_default() -> None:
-    rules = parameters(funding_default=100)
-    premiums = Premiums(np.zeros(1), 0.0)
-    for sample, seconds in ((0.002, 1200.0), (-0.001, 2400.0)):
-        premiums = gather(premiums, np.array([sample]), seconds, rules)
-    premiums = gather(premiums, np.array([0.001]), 3600.0, rules)
+@EVERY_RULE
+@given(first=observations(), second=observations())
+def test_markets_do_not_touch_each_other(rule: FundingRule, first: Observation, second: Observation) -> None:
+    both = Observation(*(np.concatenate(columns) for columns in zip(first, second, strict=True)))
+    wide = widened(rule)
+    funding = observe(open_funding(2, 0.0), wide, both, HOUR)
+    found, _ = advance(funding, wide, both, HOUR)
+    for market, shown in enumerate((first, second)):
+        alone, _ = advance(observe(opened(), rule, shown, HOUR), rule, shown, HOUR)
 
-    assert funding_rate(premiums, 7200.0, rules).tolist() == [500 + 100]
-
-
-@pytest.mark.parametrize(("gathered", "rate"), [(1.9e-6, 1), (-1.9e-6, -1), (0.5e-6, 0)])
-def test_the_rate_is_truncated_toward_zero(gathered: float, rate: int) -> None:
-    assert funding_rate(Premiums(np.array([gathered]), 0.0), 1.0, parameters()).tolist() == [rate]
+        assert [column[market] for column in found] == [column[0] for column in alone]
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_one_hour_at_one_percent_for_eight_hours_moves_an_eighth_of_it(sign: int) -> None:
-    exchange = venue(1_000, 1_000)
-    hold(exchange, ALICE, BOB, 10)
-    advance_index(exchange.book, integers(sign * 10_000), 3600)
-    for account in (ALICE, BOB):
-        settle_funding(exchange.book, account)
-
-    assert exchange.book.cash[ALICE] == -sign * usd(1.25)
-    assert exchange.book.cash[BOB] == usd(2_000) + sign * usd(1.25)
+def widened(rule: FundingRule) -> FundingRule:
+    """The rule for two markets that are alike."""
+    columns = {
+        name: np.repeat(value, 2) for name, value in rule._asdict().items() if isinstance(value, np.ndarray)
+    }
+    return rule._replace(**columns)
 
 
-@given(st.integers(-600_000, 600_000), st.integers(1, 10**13), st.integers(1, EIGHT_HOURS))
-def test_the_index_grows_symmetrically_and_is_truncated_toward_zero(
-    rate: int, price: int, interval: int
-) -> None:
-    found = []
-    for sign in (1, -1):
-        exchange = venue(0)
-        exchange.book.oracle[0] = price
-        advance_index(exchange.book, integers(sign * rate), interval)
-        found.append(int(exchange.book.funding[0]))
+@EVERY_RULE
+def test_nothing_that_a_rule_is_given_is_written_to(rule: FundingRule) -> None:
+    shown = observation(mid=101 * usd(1), impact_bid=101 * usd(1), long_interest=300)
+    funding = observe(opened(level=1e-8, dust=7), rule, shown, HOUR)
+    given_to = [column.copy() for column in (*funding, *shown)]
+    advance(observe(funding, rule, shown, HOUR), rule, shown, HOUR)
 
-    assert found[0] == -found[1]
-    assert abs(found[0]) == abs(rate) * price * 1000 * interval // (EIGHT_HOURS * PPM)
-
-
-def test_funding_advances_once_an_interval_with_what_was_sampled() -> None:
-    exchange = venue(1e6, 1e6, funding_default=0)
-    quote(exchange, ALICE, (500, 101.0))
-    for minute in range(1, 61):
-        before = exchange.book.funding.copy()
-        exchange.observe(60.0)
-        exchange.advance_funding(60.0 * minute)
-
-    assert before.tolist() == [0]
-    assert exchange.rate.tolist() == [10_000]
-    assert exchange.book.funding.tolist() == [usd(0.125) * 1000]
-    assert exchange.premiums.since == 3600.0
-    assert not exchange.premiums.gathered.any()
-
-
-def test_funding_without_open_interest_moves_no_money() -> None:
-    exchange = venue(1_000, 1_000)
-    advance_index(exchange.book, integers(48_000), 3600)
-    for account in (ALICE, BOB):
-        settle_funding(exchange.book, account)
-
-    assert exchange.book.cash[[ALICE, BOB, CLEARING]].tolist() == [usd(1_000), usd(1_000), 0]
-
-
-def test_depth_below_the_impact_notional_counts_as_no_premium() -> None:
-    exchange = venue(1e6)
-    quote(exchange, ALICE, (99, 101.0))
-
-    assert exchange.observe(60.0).tolist() == [0.0]
+    assert all((column == kept).all() for column, kept in zip((*funding, *shown), given_to, strict=True))

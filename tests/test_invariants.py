@@ -43,7 +43,7 @@ def sound() -> Exchange:
     hold(exchange, CAROL, VAULT, 7, 50, market=1)
     quote(exchange, ALICE, (5, 99), (-5, 101))
     exchange.book.funding[:] += 777
-    exchange.book.shares[ALICE] = usd(1_000)
+    exchange.book.shares[0, ALICE] = usd(1_000)
     return exchange
 
 
@@ -73,11 +73,11 @@ def pay_out_clearing(exchange: Exchange) -> None:
 
 
 def own_negative_shares(exchange: Exchange) -> None:
-    exchange.book.shares[BOB] = -1
+    exchange.book.shares[0, BOB] = -1
 
 
 def give_a_purse_shares(exchange: Exchange) -> None:
-    exchange.book.shares[VAULT] = 1
+    exchange.book.shares[0, VAULT] = 1
 
 
 def lose_the_oracle(exchange: Exchange) -> None:
@@ -110,7 +110,7 @@ VIOLATIONS = [
 def test_a_sound_venue_breaks_nothing() -> None:
     exchange = sound()
 
-    assert violated(exchange.book, exchange.ladder) == []
+    assert violated(exchange.book, exchange.venue) == []
     exchange.check(1, 2)
 
 
@@ -118,7 +118,7 @@ def test_a_sound_venue_breaks_nothing() -> None:
 def test_a_planted_violation_is_named(plant: Callable[[Exchange], None], name: str) -> None:
     exchange = sound()
     plant(exchange)
-    found = violated(exchange.book, exchange.ladder)
+    found = violated(exchange.book, exchange.venue)
 
     assert [line.split(":")[0] for line in found] == [name]
 
@@ -135,7 +135,7 @@ def test_a_one_sided_book_is_not_crossed() -> None:
     exchange = venue(1e4)
     quote(exchange, ALICE, (5, 99))
 
-    assert violated(exchange.book, exchange.ladder) == []
+    assert violated(exchange.book, exchange.venue) == []
 
 
 def test_unsettled_funding_of_both_sides_cancels_as_the_index_moves() -> None:
@@ -183,7 +183,7 @@ def random_venue(rng: np.random.Generator, rules: dict[str, str]) -> Exchange:
         impact_notional=usd(500),
         **FEES_AND_TRIGGER,
     )
-    exchange.book.shares[ALICE] = usd(20_000)
+    exchange.book.shares[0, ALICE] = usd(20_000)
     return exchange
 
 
@@ -271,7 +271,7 @@ class Venue(RuleBasedStateMachine):
             liquidation_maximum=usd(1e12),
             **FEES_AND_TRIGGER,
         )
-        self.exchange.book.shares[DAVE] = usd(3_000)
+        self.exchange.book.shares[0, DAVE] = usd(3_000)
         self.time = 0.0
 
     @rule(

@@ -184,18 +184,18 @@ def test_withdrawals_stop_at_the_margin_and_at_the_gate(model: Model) -> None:
 
 def test_the_vault_takes_deposits_and_redeems_behind_the_gate(model: Model) -> None:
     book, account = model.exchange.book, int(model.people.depositors.accounts[0])
-    shares = int(book.shares[account])
+    shares = int(book.shares[0, account])
     model.exchange.gated_until = 1.0
     model._move(account, shares, VAULT_REDEEM)
-    gated = int(book.shares[account])
+    gated = int(book.shares[0, account])
     model.exchange.gated_until = -np.inf
     model._move(account, shares, VAULT_REDEEM)
-    redeemed = int(book.shares[account]), int(book.cash[account])
+    redeemed = int(book.shares[0, account]), int(book.cash[account])
     model._transfer(transfers(integers(account), integers(shares), VAULT_DEPOSIT))
 
     assert gated == shares
     assert redeemed == (0, shares)
-    assert (book.shares[account], book.cash[account]) == (shares, 0)
+    assert (book.shares[0, account], book.cash[account]) == (shares, 0)
 
 
 def test_senders_pay_for_gas_from_outside(model: Model) -> None:

@@ -47,7 +47,7 @@ def test_sizes_sum_to_zero_and_every_law_of_the_venue_holds_at_the_start() -> No
     with opened(calm()) as model:
         book = model.exchange.book
 
-        assert violated(book, model.exchange.ladder) == []
+        assert violated(book, model.exchange.venue) == []
         assert (book.open_interest > 0).all()
 
 

@@ -31,7 +31,7 @@ def sell(exchange: Exchange, account: int, shares: int) -> int:
 def test_the_first_deposit_buys_one_share_for_each_dollar() -> None:
     exchange = invested(300)
 
-    assert exchange.book.shares[ALICE] == usd(300)
+    assert exchange.book.shares[0, ALICE] == usd(300)
     assert exchange.book.cash[[ALICE, VAULT]].tolist() == [usd(9_700), usd(300)]
     assert share_price(exchange.book, exchange.parameters) == 1.0
 
@@ -116,7 +116,7 @@ def test_a_vault_without_equity_takes_no_deposits_and_pays_no_exits() -> None:
 
         assert put(exchange, BOB, usd(10)) == 0
         assert sell(exchange, ALICE, usd(300)) == 0
-    assert exchange.book.shares[ALICE] == usd(300)
+    assert exchange.book.shares[0, ALICE] == usd(300)
 
 
 def test_an_indebted_vault_that_nobody_owns_takes_no_deposits() -> None:
@@ -131,7 +131,7 @@ def test_nobody_sells_shares_that_they_do_not_have(shares: int) -> None:
     exchange = invested(300, 300)
 
     assert sell(exchange, ALICE, shares) == 0
-    assert exchange.book.shares[ALICE] == usd(300)
+    assert exchange.book.shares[0, ALICE] == usd(300)
 
 
 def test_shares_worth_nothing_are_kept() -> None:
@@ -139,7 +139,7 @@ def test_shares_worth_nothing_are_kept() -> None:
     move_cash(exchange.book, VAULT, CAROL, usd(300) - 1)
 
     assert sell(exchange, ALICE, usd(299)) == 0
-    assert exchange.book.shares[ALICE] == usd(300)
+    assert exchange.book.shares[0, ALICE] == usd(300)
 
 
 def test_an_exit_may_not_take_the_vaults_initial_margin() -> None:
@@ -154,7 +154,7 @@ def test_an_exit_may_not_take_the_vaults_initial_margin() -> None:
 def test_an_exit_is_paid_with_the_funding_that_the_vault_has_earned() -> None:
     exchange = invested(300)
     hold(exchange, VAULT, BOB, -1)
-    exchange.book.funding[0] += usd(30) * 1000
+    exchange.book.funding[:, 0] += usd(30) * 1000
 
     assert sell(exchange, ALICE, usd(100)) == usd(110)
     assert exchange.book.funding_paid[0, VAULT] == exchange.book.funding[0]

@@ -58,7 +58,7 @@ def test_the_vault_takes_over_strictly_below_the_trigger(collateral: float, take
 def test_a_takeover_hands_over_every_position_and_all_cash_at_the_mark() -> None:
     exchange = broke(500, vault=1e6, prices=(100, 40), **TWO_THIRDS)
     hold(exchange, ALICE, BOB, -10, 40, market=1)
-    exchange.book.funding[0] += 3_000
+    exchange.book.funding[:, 0] += 3_000
     worth = risk(exchange, ALICE)[0]
 
     assert take_over(exchange.book, exchange.parameters, ALICE)

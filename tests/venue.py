@@ -10,10 +10,12 @@ from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, VAULT, Ints, Rows, exchange_position, first_trader, open_book
 from protocol.exchange import Exchange, Rules
 from protocol.journal import Cascade
+from protocol.liquidations.slices import Slices
 from protocol.margin import account_risk
 from protocol.oracle import FeedRule
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
 from protocol.parameters import RiskParameters, flat_margins
+from protocol.venues.limit_book import LimitBook
 from protocol.venues.orderbook import open_ladder
 
 MOST_MARKETS = 4
@@ -25,7 +27,7 @@ RULES = Rules(
     mark="oracle",
     feed=FeedRule(deviation=0.0, heartbeat=3600.0, delay=0.0),
     funding_interval=3600,
-    attempts=50,
+    round_seconds=1.0,
     backstop="none",
     adl="queue",
     adl_attempts=10,
@@ -83,15 +85,16 @@ def venue(
     insurance: float = 0,
     vault: float = 0,
     rules: dict[str, Any] | None = None,
+    attempts: int = 50,
     **changes: Any,
 ) -> Exchange:
     """A venue whose traders, from ALICE on, and whose fund and vault have brought these deposits [USD]."""
     opening, tick = integers(*map(usd, prices)), integers(*[usd(TICK)] * len(prices))
     book = open_book(ALICE + max(len(deposits), 5), opening)
     chosen = RULES._replace(**(rules or {}))
-    exchange = Exchange(
-        book, open_ladder(tick, opening, capacity=8), parameters(len(prices), **changes), chosen, 0.0
-    )
+    limit_book = LimitBook(open_ladder(tick, opening, capacity=8))
+    engine = Slices(limit_book, attempts)
+    exchange = Exchange(book, limit_book, engine, parameters(len(prices), **changes), chosen, 0.0)
     for account, amount in enumerate(deposits, start=ALICE):
         exchange.deposit(account, usd(amount))
     exchange.deposit(INSURANCE, usd(insurance))

@@ -13,7 +13,7 @@ import numpy as np
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil, ppm_floor
 from protocol.book import FEES, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment
 from protocol.margin import (
     account_risk,
     fill_allows,
@@ -21,6 +21,7 @@ from protocol.margin import (
     position_margin,
 )
 from protocol.parameters import RiskParameters
+from protocol.venues.limit_book import LimitBook
 from protocol.venues.orderbook import (
     ASK,
     BID,
@@ -113,6 +114,27 @@ def plan_liquidations(
         urgency[index] = abs(row.limit / mark - 1.0)
 
 
+class Slices:
+    """Liquidation by slices against the order book, as dYdX does it.
+
+    Parameters
+    ----------
+    venue : LimitBook
+    attempts : int
+        Most orders in a round.
+    """
+
+    def __init__(self, venue: LimitBook, attempts: int) -> None:
+        self.venue = venue
+        self.attempts = attempts
+
+    def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
+        """One order for each candidate, as far as the attempts reach; see `Engine.round`."""
+        plan = plan_round(book, parameters, candidates, self.attempts, moment.ticket)
+        execute_round(book, parameters, self.venue.ladder, plan)
+        return plan
+
+
 def plan_round(book: Book, parameters: RiskParameters, candidates: Ints, attempts: int, ticket: int) -> Rows:
     """The liquidation orders of one round, in the order of execution.
 
@@ -132,6 +154,7 @@ def plan_round(book: Book, parameters: RiskParameters, candidates: Ints, attempt
     """
     chosen = np.roll(candidates, -(ticket % len(candidates)))[:attempts]
     plan, urgency = np.zeros(len(chosen), LIQUIDATION), np.empty(len(chosen))
+    plan["keeper"] = -1
     plan_liquidations(book, parameters, chosen, ticket, plan, urgency)
     notional = np.abs(plan["size"]) * plan["mark"]
     ordered: Rows = plan[np.lexsort((plan["account"], -notional, -urgency))]

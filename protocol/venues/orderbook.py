@@ -102,6 +102,19 @@ def cancel_orders(ladder: Ladder, leaving: Mask, block: int) -> int:
 
 
 @kernel
+def best_offer(book: Book, ladder: Ladder, row: int) -> tuple[int, int, int]:
+    """Owner, price and lots of the best order of a side that is not empty."""
+    best = ladder.orders[row] - 1
+    return ladder.account[row, best], abs(ladder.key[row, best]), ladder.size[row, best]
+
+
+@kernel
+def remove_best(ladder: Ladder, row: int) -> None:
+    """Take the best order of a side out of the book."""
+    ladder.orders[row] -= 1
+
+
+@kernel
 def consume_best(ladder: Ladder, row: int, lots: int) -> None:
     """Take `lots` from the best order; it leaves when nothing is left of it."""
     best = ladder.orders[row] - 1
@@ -221,6 +234,19 @@ def match(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders)
     fills = np.zeros(2 * len(batch.account) + int(ladder.orders.sum()) + 1, FILL)
     done = match_orders(book, parameters, ladder, batch, fills)
     return ladder, fills[:done]
+
+
+RESTING = np.dtype([(name, np.int64) for name in ("account", "size", "price", "expiry")])
+
+
+def resting_orders(ladder: Ladder, row: int) -> Rows:
+    """The orders of a side, the best first; (k,) RESTING."""
+    kept = slice(0, int(ladder.orders[row]))
+    columns = (ladder.account[row, kept], ladder.size[row, kept], np.abs(ladder.key[row, kept]))
+    found = np.zeros(len(columns[0]), RESTING)
+    for name, column in zip(RESTING.names or (), (*columns, ladder.expiry[row, kept]), strict=True):
+        found[name] = column[::-1]
+    return found
 
 
 @kernel

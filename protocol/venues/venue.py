@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from protocol.book import Book, Floats, Mask, Rows
+from protocol.book import Book, Floats, Ints, Mask, Rows
 from protocol.orders import Orders
 from protocol.parameters import RiskParameters
 
@@ -29,6 +29,11 @@ class Quotes(NamedTuple):
 class Venue(Protocol):
     """How intended orders become fills."""
 
+    @property
+    def last(self) -> Ints:
+        """Price of each market's last trade, (m,) [micro-USD per lot]."""
+        ...
+
     def quotes(self, book: Book, parameters: RiskParameters) -> Quotes:
         """Best prices, average prices of an order for the impact notional, and depth within 1 %."""
         ...
@@ -43,6 +48,10 @@ class Venue(Protocol):
 
     def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
         """Execute a sequenced batch; returns the fills, (k,) FILL, `size` and `quote` the taker's."""
+        ...
+
+    def usage(self, book: Book) -> Floats:
+        """How far longs and shorts use what a pool may reserve for them, (2, m) [1]; 0 without a pool."""
         ...
 
     def violated(self, book: Book) -> list[str]:

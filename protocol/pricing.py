@@ -1,0 +1,97 @@
+"""The venue's prices: the oracle as its feed reports it, the mark that follows, and what may use them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from protocol.book import Book, Floats, Ints, Mask
+from protocol.guards import GuardRule, Guards, allowed
+from protocol.mark import (
+    AverageRule,
+    MarkRule,
+    Prices,
+    mark_price,
+    observe_average,
+    open_average,
+    open_memory,
+    remember,
+)
+from protocol.oracle import AnyFeedRule, PushRule, Reading, advance, open_feed
+from protocol.venues.venue import Quotes
+
+
+class PricingRules(NamedTuple):
+    """The venue's rules on prices.
+
+    Attributes
+    ----------
+    feed : PushRule, PullRule or MedianRule
+        How the oracle learns the outside price.
+    mark : MarkRule
+        The price of margin.
+    average : AverageRule
+        The oracle's own average, from which guards measure its divergence.
+    guards : Guards
+        What each act asks of the price.
+    """
+
+    feed: AnyFeedRule = PushRule(0.0, 3600.0, 0.0)
+    mark: MarkRule = MarkRule()
+    average: AverageRule = AverageRule("linear", 300.0)
+    guards: Guards = Guards()
+
+
+class Pricing:
+    """Keeps the oracle and the mark of a book up to date.
+
+    Parameters
+    ----------
+    book : Book
+        Its opening prices are taken as just reported.
+    rules : PricingRules
+    time : float
+        Now [s].
+    """
+
+    def __init__(self, book: Book, rules: PricingRules, time: float) -> None:
+        self.book = book
+        self.rules = rules
+        self.time = time
+        self.feed = open_feed(book.oracle, time)
+        self.memory = open_memory(book.oracle, time)
+        self.average = open_average(book.oracle, time)
+        self.outside = book.oracle.copy()
+        self.previous_mark = book.mark.copy()
+
+    def observe(self, shown: Quotes, last: Ints, time: float) -> None:
+        """Take in what has stood on the venue until `time`, before the oracle moves on."""
+        self.memory = remember(self.memory, self.rules.mark, self._prices(shown, last), time)
+
+    def update(self, reading: Reading, time: float) -> None:
+        """Advance the feed to `time`; the average takes in the price that stood until now."""
+        self.average = observe_average(self.average, self.rules.average, self.book.oracle, time)
+        self.feed = advance(self.feed, self.rules.feed, reading, time)
+        self.book.oracle[:] = self.feed.price
+        self.outside, self.time = reading.reference, time
+
+    def follow(self, shown: Quotes, last: Ints) -> bool:
+        """Set the mark by the venue's rule; returns whether it moved."""
+        mark = mark_price(self.rules.mark, self._prices(shown, last), self.memory)
+        moved = bool((mark != self.book.mark).any())
+        if moved:
+            self.previous_mark = self.book.mark.copy()
+        self.book.mark[:] = mark
+        return moved
+
+    def usable(self, rule: GuardRule) -> Mask:
+        """Markets whose price an act under `rule` may use now, (m,)."""
+        return allowed(rule, self.feed, self.average.price, self.book.mark, self.time)
+
+    def _prices(self, shown: Quotes, last: Ints) -> Prices:
+        return Prices(self.book.oracle, self.outside, shown.bid, shown.ask, last)
+
+
+def mid_of(shown: Quotes) -> Floats:
+    """Middle of the best quotes, (m,) [micro-USD per lot]; NaN where the book is one-sided."""
+    two_sided = (shown.bid > 0) & (shown.ask > 0)
+    return np.where(two_sided, (shown.bid + shown.ask) / 2, np.nan)

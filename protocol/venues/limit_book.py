@@ -1,0 +1,51 @@
+"""The central limit order book as a venue: the ladder of resting orders and what is asked of it."""
+
+import numpy as np
+
+from protocol.book import Book, Floats, Ints, Mask, Rows
+from protocol.orders import Orders
+from protocol.parameters import RiskParameters
+from protocol.venues.orderbook import ASK, BID, Ladder, best_price, cancel_orders, match, quotes
+from protocol.venues.venue import Quotes
+
+
+class LimitBook:
+    """A venue where orders meet orders."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self.ladder = ladder
+
+    @property
+    def last(self) -> Ints:
+        """Price of each market's last trade, (m,) [micro-USD per lot]."""
+        return self.ladder.last
+
+    def quotes(self, book: Book, parameters: RiskParameters) -> Quotes:
+        """Best prices, average prices of an order for the impact notional, and depth within 1 %."""
+        return quotes(self.ladder, parameters.impact_notional, book.oracle)
+
+    def refresh(self, book: Book, parameters: RiskParameters, time: float, usable: Mask) -> None:
+        """An order book follows nobody."""
+
+    def cancel(self, leaving: Mask, block: int) -> None:
+        """Withdraw the resting orders of `leaving`, (n,) bool, and those that expired before `block`."""
+        cancel_orders(self.ladder, leaving, block)
+
+    def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
+        """Execute a sequenced batch; returns the fills, (k,) FILL, `size` and `quote` the taker's."""
+        self.ladder, fills = match(book, parameters, self.ladder, batch)
+        return fills
+
+    def usage(self, book: Book) -> Floats:
+        """How far longs and shorts use what a pool may reserve for them, (2, m) [1]; 0 without a pool."""
+        return np.zeros((2, len(book.oracle)))
+
+    def violated(self, book: Book) -> list[str]:
+        """Markets whose best bid is not below the best ask."""
+        found = []
+        for market in range(len(self.ladder.tick)):
+            bid = best_price(self.ladder, 2 * market + BID)
+            ask = best_price(self.ladder, 2 * market + ASK)
+            if bid and ask and bid >= ask:
+                found.append(f"book_is_not_crossed: market {market}, bid {bid}, ask {ask}")
+        return found

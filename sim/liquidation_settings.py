@@ -1,0 +1,130 @@
+"""How the venue closes failing accounts, and who pays when that is not enough."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from agents.settings import Duration, Settings, parameter
+
+
+class LiquidationSettings(Settings):
+    """What all ways of liquidating share."""
+
+    round: Duration = parameter(1, "s", gt=0, description="the venue's own block: one round of liquidations")
+    attempts: int = parameter(50, "1 per round", ge=1)
+
+
+class SliceSettings(LiquidationSettings):
+    """Slices of a position against the book at a limit that retreats, as at dYdX."""
+
+    kind: Literal["slices"] = "slices"
+    max_share: float = parameter(0.1, "1", gt=0, le=1, description="share of a position per round")
+    min_notional: float = parameter(1000.0, "USD", ge=0, description="what the share may not fall below")
+    max_notional: float = parameter(100_000.0, "USD", gt=0, description="per account and round")
+    bankruptcy_adjustment: float = parameter(1.0, "1", ge=0)
+    spread_to_maintenance: float = parameter(1.5, "1", ge=0)
+    max_fee: float = parameter(0.015, "1", ge=0, le=1, description="surplus that the insurance fund takes")
+    max_insurance_loss: float = parameter(1e6, "USD", ge=0, description="per account and round")
+
+
+class TrancheSettings(LiquidationSettings):
+    """Market orders against the book, a part of large positions first, as at Hyperliquid."""
+
+    kind: Literal["tranches"]
+    share: float = parameter(0.2, "1", "Hyperliquid docs, Liquidations", gt=0, le=1)
+    threshold: float = parameter(
+        100_000.0, "USD", "Hyperliquid docs, Liquidations", ge=0, description="above which a share goes first"
+    )
+    patience: Duration = parameter(
+        30, "s", "Hyperliquid docs, Liquidations", ge=0, description="after a share, in which all of it goes"
+    )
+
+
+class KeptSettings(LiquidationSettings):
+    """Liquidation that needs somebody to send a transaction, or the venue to act itself."""
+
+    keepers: bool = parameter(True, "1", description="keepers compete; otherwise the venue's engine acts")
+
+
+class TransferSettings(KeptSettings):
+    """A keeper takes part of the position over near the oracle price, as at Drift."""
+
+    kind: Literal["transfers"]
+    fee: float = parameter(
+        0.01, "1", "Drift docs: 0.75 to 3 %", ge=0, lt=1, description="the keeper's discount"
+    )
+    fund_fee: float = parameter(0.01, "1", ge=0, lt=1, description="most that the insurance fund takes")
+    buffer: float = parameter(
+        0.02, "1", "Drift protocol-v2: default", ge=0, le=1, description="beyond maintenance"
+    )
+    duration: Duration = parameter(
+        10, "s", "Drift docs: 25 slots", ge=0, description="in which all of an account may be freed"
+    )
+    initial_share: float = parameter(0.1, "1", ge=0, le=1, description="that may be freed at once")
+
+
+class CloseSettings(KeptSettings):
+    """The whole position closes against the pool at the oracle price, as at GMX."""
+
+    kind: Literal["closes"]
+    fee: float = parameter(0.002, "1", "GMX config: 0.2 %, 0.3 % in synthetic markets", ge=0, lt=1)
+    max_impact: float = parameter(0.0, "1", "GMX config: 0 in the base", ge=0, le=1)
+
+
+class WindowSettings(KeptSettings):
+    """Collateral is seized at once, positions close as windows of time allow, as at Synthetix."""
+
+    kind: Literal["windows"]
+    window: Duration = parameter(30, "s", "Synthetix v3 on Base", gt=0)
+    capacity: float = parameter(
+        1.5,
+        "1",
+        "Synthetix v3 on Base",
+        gt=0,
+        description="of a window, over (maker + taker fee) times scale",
+    )
+    calm_skew: float = parameter(
+        0.0005, "1", "Synthetix v3 on Base", ge=0, description="of the scale, below which a window is added"
+    )
+
+
+AnyLiquidation = Annotated[
+    SliceSettings | TrancheSettings | TransferSettings | CloseSettings | WindowSettings,
+    Field(discriminator="kind"),
+]
+
+
+class RewardSettings(Settings):
+    """What a keeper earns for a liquidation, over the notional closed; margin must cover it."""
+
+    rate: float = parameter(0.0, "1", ge=0, lt=1)
+    minimum: float = parameter(0.0, "USD", ge=0)
+    maximum: float = parameter(0.0, "USD", ge=0, description="0: no reward")
+
+
+class BackstopSettings(Settings):
+    """When the vault takes over what the book does not absorb."""
+
+    rule: Literal["none", "takeover"] = parameter("none", "")
+    trigger: float = parameter(
+        2 / 3, "1", ge=0, le=1, description="takeover when equity falls below this share of maintenance"
+    )
+    max_loss_share: float = parameter(0.1, "1", ge=0, le=1, description="of vault equity, per takeover")
+    reserve: float = parameter(
+        4.0, "1", ge=0, le=100, description="vault equity after a takeover, over its initial margin"
+    )
+
+
+class DeleveragingSettings(Settings):
+    """Closing bankrupt positions against the other side."""
+
+    rule: Literal["queue", "ranked", "random", "pro_rata", "profit_pro_rata", "drain", "none"] = parameter(
+        "queue", ""
+    )
+    price: Literal["bankruptcy", "previous_mark", "mark"] = parameter("bankruptcy", "")
+    attempts: int = parameter(10, "1 per round", ge=1)
+    counterparties: int = parameter(500, "1", ge=1, description="accounts asked per attempt")
+    pool_trigger: float = parameter(
+        0.0, "1", ge=0, le=1, description="gains of a side over the pool that start it; 0: never"
+    )
+    pool_target: float = parameter(0.0, "1", ge=0, le=1, description="to which it brings them")
