@@ -39,6 +39,8 @@ PUBLIC = {
     "write_comparison": "analysis.comparisons.page",
     "resolved": "sim.provenance",
     "provenance": "sim.provenance",
+    "preset_names": "sim.presets",
+    "preset_parameters": "sim.presets",
     "scenario_schema": "sim.schema",
 }
 
@@ -135,6 +137,24 @@ def scenarios_command() -> None:
         file = bundled("scenario", name)
         layer = read_layer(file)[0] if file else None
         table.add_row(name, str(layer.data.get("description", "")) if layer else "")
+    Console().print(table)
+
+
+@app.command("presets")
+def presets_command(
+    name: Annotated[str | None, typer.Argument(metavar="[PRESET]", help="Explain this one.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Defaults that it leaves alone too.")] = False,
+) -> None:
+    """List the venues that scenarios may run on, or explain one: every number with its source.
+
+    Choose one with protocol.preset in a scenario file, or --set protocol.preset=hyperliquid.
+    """
+    from rich.console import Console
+
+    from analysis.preset_tables import preset_table, presets_table
+
+    with _refusing():
+        table = preset_table(name, everything) if name else presets_table()
     Console().print(table)
 
 

@@ -19,11 +19,12 @@ from agents.role import (
     Transfers,
     View,
     hedge_toward,
+    holdable,
     transfers,
 )
 from agents.settings import Duration, Settings, parameter
 from protocol.arithmetic import PPM
-from protocol.book import Floats, Ints
+from protocol.book import Floats, Ints, Mask
 from protocol.orders import NONE, Orders, join, orders
 
 
@@ -53,12 +54,16 @@ class Arbitrageurs(Role):
         self.settings = settings
         self.capital = np.zeros(len(accounts))
 
-    def endow(self, open_interest: float, price: Ints, residual: Ints) -> Endowment:
-        """Equal capital, and the position that retail leaves open, (m,) [lots], shared out."""
+    def endow(self, open_interest: float, price: Ints, residual: Ints, isolated: Mask) -> Endowment:
+        """Equal capital, and the position that retail leaves open, (m,) [lots], shared out.
+
+        A market whose positions stand alone is left to the accounts whose turn it is.
+        """
         count = len(self.accounts)
         self.capital = np.full(count, self.settings.capital * open_interest / count)
-        size = np.repeat((residual // count)[:, None], count, axis=1)
-        size[:, 0] += residual - size.sum(axis=1)
+        taking = holdable(isolated, count)
+        size = taking * (residual // taking.sum(axis=1))[:, None]
+        size[np.arange(len(size)), taking.argmax(axis=1)] += residual - size.sum(axis=1)
         return Endowment(self.capital.astype(np.int64), self.settings.outside * self.capital, size)
 
     def act(self, view: View) -> Actions:
@@ -95,7 +100,8 @@ class Arbitrageurs(Role):
         pays = (touch > 0) & (side * (limit - touch) > 0)
         held = view.book.size[:, included]
         room = chosen.leverage * capital / view.outside[:, None] - side * held
-        lots = np.clip(room, 0, chosen.slice * capital / view.outside[:, None]) * pays[:, None]
+        allowed = view.holdable(self.accounts)[:, np.isin(self.accounts, included)]
+        lots = np.clip(room, 0, chosen.slice * capital / view.outside[:, None]) * pays[:, None] * allowed
         market, column = np.nonzero(lots >= 1)
         size = side * lots[market, column].astype(np.int64)
         return orders(included[column], market.astype(np.int64), size, limit[market].astype(np.int64))

@@ -1,6 +1,6 @@
-"""Vault depositors, who may run, and the vault that they fund.
+"""Depositors in the vault and in pools, who may run, and the vault that they fund.
 
-Depositors look at the vault from time to time, more often when it loses. One who has lost more than it can
+Depositors look at their purse from time to time, more often when it loses. One who has lost more than it can
 bear redeems and withdraws; the calm ones stay. The vault quotes as dYdX's MegaVault does, wide and skewed
 against its inventory, and sells what it has taken over in slices.
 
@@ -15,9 +15,9 @@ import mesa
 import numpy as np
 
 from agents.role import (
+    BUY_SHARES,
     DEPOSIT,
-    VAULT_DEPOSIT,
-    VAULT_REDEEM,
+    SELL_SHARES,
     WITHDRAW,
     Actions,
     Endowment,
@@ -30,9 +30,8 @@ from agents.role import (
 )
 from agents.settings import Settings, parameter
 from protocol.arithmetic import MICRO
-from protocol.book import VAULT, Floats, Ints
+from protocol.book import VAULT, Floats, Ints, share_rows
 from protocol.orders import POST_ONLY, Orders, join, orders
-from protocol.vault import share_price
 
 FARTHEST = 10.0
 
@@ -64,31 +63,55 @@ class Depositors(Role):
         traits = stream(self.name, "traits").standard_normal((2, len(accounts)))
         self.weight = np.exp(settings.size_sigma * traits[0])
         self.tolerance = settings.tolerance * np.exp(settings.tolerance_sigma * traits[1])
+        self.purse = np.full(len(accounts), VAULT)
 
-    def endow(self, deposits: float, price: Ints) -> Endowment:
-        """Cash for the vault [micro-USD in all], which the model moves into it at the start."""
-        cash = (deposits * self.weight / max(self.weight.sum(), 1e-9)).astype(np.int64)
+    def endow(self, deposits: dict[int, float], price: Ints) -> Endowment:
+        """Cash for the vault and the pools, which the model moves into them at the start.
+
+        Depositors take the purses in turn and keep to theirs.
+
+        Parameters
+        ----------
+        deposits : dict of int to float
+            What each purse, by its account, receives in all [micro-USD].
+        """
+        cash = np.zeros(len(self.accounts), np.int64)
+        for turn, (purse, amount) in enumerate(deposits.items()):
+            mine = np.arange(len(cash)) % len(deposits) == turn
+            self.purse[mine] = purse
+            total = max(self.weight[mine].sum(), 1e-9)
+            cash[mine] = (amount * self.weight[mine] / total).astype(np.int64)
         return Endowment(cash, np.zeros(len(cash)), np.zeros((len(price), len(cash)), np.int64))
 
     def act(self, view: View) -> Actions:
         """Redemptions of those who looked and had lost too much; what was redeemed leaves the venue."""
-        price = share_price(view.book, view.parameters)
-        loss = max(1 - price, 0.0)
-        rate = self.settings.attention * (1 + self.settings.alarm * loss) / 86_400
-        looking = self.awake(view, rate)
-        held = view.book.shares[0, self.accounts]
-        leaving = looking[self.tolerance[looking] < loss]
-        redeem = transfers(self.accounts[leaving], held[leaving], VAULT_REDEEM)
+        row = share_rows(self.purse)
+        price = view.share_price[row]
+        loss = np.maximum(1 - price, 0.0)
+        looking = self._looking(view, loss)
+        held = view.book.shares[row, self.accounts]
+        leaving = looking[self.tolerance[looking] < loss[looking]]
+        redeem = transfers(self.accounts[leaving], held[leaving], SELL_SHARES, self.purse[leaving])
         idle = np.flatnonzero((held == 0) & (view.book.cash[self.accounts] > 0))
         home = transfers(self.accounts[idle], view.book.cash[self.accounts[idle]], WITHDRAW)
         return Actions(transfers=merge_transfers(redeem, home, self._come_back(view, price)))
 
-    def _come_back(self, view: View, price: float) -> Transfers:
-        """Deposits from outside, of those who had left, while the vault stands above what they paid."""
-        looking = self.accounts[self.awake(view, self.settings.inflow / 86_400, "return")]
-        cash = (view.outside_cash[looking] * (price > 1.0)).astype(np.int64)
-        arriving = transfers(looking, cash, DEPOSIT)
-        return merge_transfers(arriving, transfers(looking, cash, VAULT_DEPOSIT))
+    def _looking(self, view: View, loss: Floats) -> Ints:
+        """Depositors who look at their purse now; the more it has lost, the more often they do."""
+        worst = float(loss.max(initial=0.0))
+        rate = self.settings.attention * (1 + self.settings.alarm * worst) / 86_400
+        awake = self.awake(view, rate)
+        kept = (1 + self.settings.alarm * loss[awake]) / (1 + self.settings.alarm * worst)
+        luck = self.draw("look", view.block).random(len(awake))
+        return awake[luck < kept]
+
+    def _come_back(self, view: View, price: Floats) -> Transfers:
+        """Deposits from outside, of those who had left, while their purse stands above what they paid."""
+        looking = self.awake(view, self.settings.inflow / 86_400, "return")
+        account = self.accounts[looking]
+        cash = (view.outside_cash[account] * (price[looking] > 1.0)).astype(np.int64)
+        arriving = transfers(account, cash, DEPOSIT)
+        return merge_transfers(arriving, transfers(account, cash, BUY_SHARES, self.purse[looking]))
 
 
 class Quoting(NamedTuple):

@@ -95,7 +95,8 @@ class Liquidators(Role):
         price = view.outside[:, None]
         equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
         reach = np.minimum(chosen.leverage * equity, chosen.leverage * self.capital[included])
-        lots = (reach / (2 * len(price)) / price).astype(np.int64)
+        allowed = view.holdable(self.accounts)[:, included]
+        lots = (reach / (2 * len(price)) / price * allowed).astype(np.int64)
         expiry = view.block + int(chosen.patience // view.seconds)
         market = np.broadcast_to(np.arange(len(price))[:, None], lots.shape).ravel()
         owner = np.broadcast_to(account, lots.shape).ravel()

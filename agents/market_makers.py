@@ -105,7 +105,8 @@ class MarketMakers(Role):
         equity, initial, _ = view.risk[:, self.accounts]
         room = np.clip(1 - initial / np.maximum(equity, 1), 0, 1)
         calm = np.minimum(1, (view.calm_volatility / view.volatility) ** chosen.volatility_exponent)
-        return calm[:, None] * nerve * room * (1 - view.withdrawn)
+        willing = calm[:, None] * nerve * room * (1 - view.withdrawn)
+        return willing * (view.holdable(self.accounts) & view.rests)
 
     def _quotes(self, view: View, held: Floats) -> Orders:
         """Post-only ladders on both sides of every market."""

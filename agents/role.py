@@ -9,7 +9,7 @@ import mesa
 import numpy as np
 
 from protocol.arithmetic import MICRO
-from protocol.book import Book, Floats, Ints
+from protocol.book import VAULT, Book, Floats, Ints, Mask
 from protocol.orders import NONE, Orders
 from protocol.parameters import RiskParameters
 from protocol.scan import accounts_risk
@@ -17,8 +17,17 @@ from protocol.venues.venue import Quotes
 
 Stream = Callable[..., np.random.Generator]
 
-DEPOSIT, WITHDRAW, VAULT_DEPOSIT, VAULT_REDEEM = range(4)
+DEPOSIT, WITHDRAW, BUY_SHARES, SELL_SHARES = range(4)
 GAS_PER_TRANSACTION = 300_000
+
+
+def holdable(isolated: Mask, accounts: int) -> Mask:
+    """Markets in which each of a role's accounts may hold a position, (m, k).
+
+    Where positions stand alone in their accounts, `isolated`, (m,), the accounts take the markets in turn.
+    """
+    markets = np.arange(len(isolated))[:, None]
+    return ~isolated[:, None] | (np.arange(accounts) % len(isolated) == markets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +62,10 @@ class View:
         Price of the gas token [USD].
     withdrawn : float
         Share of liquidity that a shock has scared away [1].
+    share_price : (m + 1,) float64
+        What a share of the vault, and of each market's pool, is worth to who leaves [USD].
+    rests : bool
+        Whether the venue keeps orders that rest, as a book does and a pool does not.
     outside_size : (m, n) float64
         Positions held outside [lots].
     outside_cash : (n,) float64
@@ -75,6 +88,8 @@ class View:
     gas_base: float
     ether: float
     withdrawn: float
+    share_price: Floats
+    rests: bool
     outside_size: Floats
     outside_cash: Floats
 
@@ -93,6 +108,10 @@ class View:
         """Cash and positions outside of some accounts, (k,) [micro-USD]."""
         return self.outside_cash[accounts] + self.outside @ self.outside_size[:, accounts]
 
+    def holdable(self, accounts: Ints) -> Mask:
+        """Markets in which each account of a role may hold a position, (m, k)."""
+        return holdable(self.parameters.isolated, len(accounts))
+
     def inclusion(self, tolerance: float) -> float:
         """Probability that a transaction gets in, for a sender who bids up to `tolerance` times base gas."""
         return min(1.0, tolerance * self.gas_base / self.gas)
@@ -103,11 +122,20 @@ class View:
 
 
 class Transfers(NamedTuple):
-    """Cash moves: who, how much (micro-USD, or shares to redeem), which of the four kinds; each (k,)."""
+    """Cash moves, each (k,).
+
+    Attributes
+    ----------
+    account, amount, kind : int64
+        Who, how much (micro-USD, or shares to sell), which of the four kinds.
+    purse : int64
+        Account of the vault or pool whose shares are bought or sold.
+    """
 
     account: Ints
     amount: Ints
     kind: Ints
+    purse: Ints
 
 
 class Hedges(NamedTuple):
@@ -119,7 +147,7 @@ class Hedges(NamedTuple):
 
 
 NOBODY = np.empty(0, np.int64)
-NO_TRANSFERS = Transfers(NOBODY, NOBODY, NOBODY)
+NO_TRANSFERS = Transfers(NOBODY, NOBODY, NOBODY, NOBODY)
 NO_HEDGES = Hedges(NOBODY, NOBODY, np.empty(0))
 
 
@@ -164,10 +192,12 @@ class Endowment(NamedTuple):
     size: Ints
 
 
-def transfers(account: Ints, amount: Ints, kind: int) -> Transfers:
+def transfers(account: Ints, amount: Ints, kind: int, purse: int | Ints = VAULT) -> Transfers:
     """Cash moves of one kind; amounts that are not positive are dropped."""
     wanted = amount > 0
-    return Transfers(account[wanted], amount[wanted].astype(np.int64), np.full(wanted.sum(), kind, np.int64))
+    kinds = np.full(wanted.sum(), kind, np.int64)
+    purses = np.broadcast_to(purse, len(wanted))[wanted].astype(np.int64)
+    return Transfers(account[wanted], amount[wanted].astype(np.int64), kinds, purses)
 
 
 def merge_transfers(*parts: Transfers) -> Transfers:

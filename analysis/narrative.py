@@ -8,6 +8,7 @@ from analysis.wording import count, duration, joined, percent, price, usd
 STAGES = {
     "insurance_fund": "insurance fund",
     "backstop_vault": "backstop vault",
+    "liquidity_pool": "liquidity pool",
     "auto_deleveraging": "auto-deleveraging",
     "socialised_loss": "socialised loss",
     "uncovered": "uncovered",
@@ -15,6 +16,7 @@ STAGES = {
 PAYERS = {
     "insurance_fund": "the insurance fund",
     "backstop_vault": "the backstop vault",
+    "liquidity_pool": "liquidity providers",
     "auto_deleveraging": "auto-deleveraged counterparties",
     "socialised_loss": "all accounts as socialised loss",
 }

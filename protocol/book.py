@@ -102,6 +102,11 @@ def share_row(account: int) -> int:
     return 0 if account == VAULT else 1 + (account - SHARED_ACCOUNTS) // MARKET_ACCOUNTS
 
 
+def share_rows(accounts: Ints) -> Ints:
+    """Rows of `Book.shares` for vault and counterparty accounts, (k,)."""
+    return np.where(accounts == VAULT, 0, 1 + (accounts - SHARED_ACCOUNTS) // MARKET_ACCOUNTS)
+
+
 def open_book(accounts: int, prices: Ints) -> Book:
     """An empty venue with `accounts` accounts, the venue's own included; all markets share the fund.
 

@@ -5,33 +5,35 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.accrual import Accrual, AccrualRules, observation
-from protocol.arithmetic import ppm_ceil
-from protocol.book import DEPOSITS, FEES, INSURANCE, WITHDRAWALS, Book, Floats, Ints, Mask, Rows, first_trader
+from protocol.book import (
+    COUNTERPARTY,
+    DEPOSITS,
+    VAULT,
+    WITHDRAWALS,
+    Book,
+    Floats,
+    Ints,
+    Mask,
+    Rows,
+    first_trader,
+    market_accounts,
+)
+from protocol.collateral import WithdrawalRule, withdrawable
 from protocol.funding_rules import Observation
 from protocol.invariants import InvariantError, violated
-from protocol.journal import Cascade, Journal
-from protocol.liquidations.record import TAKEN_OVER, Engine, Moment
-from protocol.margin import account_risk, equity_of
+from protocol.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
+from protocol.liquidations.record import Engine, Moment
+from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
+from protocol.liquidity import deposit as deposit_into
+from protocol.margin import equity_of
 from protocol.oracle import Reading
 from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
 from protocol.premium_funding import premium
 from protocol.pricing import Pricing, PricingRules
-from protocol.scan import accounts_risk, liquidatable
+from protocol.scan import liquidatable
 from protocol.venues.venue import Quotes, Venue
-from protocol.waterfall import (
-    AUTO_DELEVERAGING,
-    BACKSTOP_VAULT,
-    DELEVERAGE,
-    INSURANCE_FUND,
-    LIQUIDITY_POOL,
-    SOCIALISED_LOSS,
-    adl_ranking,
-    cover_from_fund,
-    deleverage,
-    socialise,
-    take_over,
-)
+from protocol.waterfall import Waterfall, WaterfallRules
 
 
 class Rules(NamedTuple):
@@ -43,31 +45,23 @@ class Rules(NamedTuple):
     accrual : AccrualRules
     round_seconds : float
         Length of a liquidation round, the venue's own block [s].
-    backstop : {"none", "takeover"}
-    adl : {"none", "queue", "ranked", "random", "pro_rata", "profit_pro_rata", "drain"}
-    adl_price : {"bankruptcy", "previous_mark", "mark"}
-    adl_attempts, adl_counterparties : int
-        Accounts deleveraged in a round, and counterparties tried for each.
-    last_resort : {"gate", "socialise", "index", "pool", "halt"}
-        What happens to a deficit that nobody covered: it stays and blocks withdrawals; all positions pay in
-        proportion to notional; all pay by the funding index; the pool pays; or the venue stops.
+    waterfall : WaterfallRules
     withdrawal_gate : int
         How long withdrawals stay blocked after an account was seen below zero [s].
-    withdrawal_notional : int
-        Share of open notional that a withdrawal has to leave in the account [ppm].
+    withdrawal : WithdrawalRule
+        What a withdrawal has to leave in the account.
+    vault_lock, pool_lock : float
+        How long a deposit into the vault, and into a pool, stays [s].
     """
 
     prices: PricingRules
     accrual: AccrualRules
     round_seconds: float
-    backstop: str
-    adl: str
-    adl_price: str
-    adl_attempts: int
-    adl_counterparties: int
-    last_resort: str
+    waterfall: WaterfallRules
     withdrawal_gate: int
-    withdrawal_notional: int
+    withdrawal: WithdrawalRule
+    vault_lock: float
+    pool_lock: float
 
 
 class Usable(NamedTuple):
@@ -105,9 +99,11 @@ class Exchange:
         self.rules = rules
         self.prices = Pricing(book, rules.prices, time)
         self.accrual = Accrual(book, rules.accrual, time)
+        self.waterfall = Waterfall(book, rules.waterfall)
         self.gated_until = -np.inf
         self.halted = False
         self.deposited = np.zeros_like(book.cash)
+        self.locks = open_locks(book, rules.vault_lock, rules.pool_lock)
         self.enact(parameters)
         self.usable = self._usable()
 
@@ -118,6 +114,11 @@ class Exchange:
             raise ValueError("; ".join(broken))
         self.parameters = parameters
         self.accrual.follow(parameters)
+
+    @property
+    def purses(self) -> Ints:
+        """Accounts with depositors: the vault, then each market's counterparty, (m + 1,)."""
+        return np.concatenate([[VAULT], market_accounts(len(self.book.mark), COUNTERPARTY)])
 
     def quotes(self) -> Quotes:
         """Best and impact prices and depth as the venue stands."""
@@ -189,6 +190,7 @@ class Exchange:
             self._round(candidates, moment, journal)
             if journal.saw_negative:
                 self.gated_until = time + self.rules.withdrawal_gate
+            self.halted = self.halted or journal.halts
             if self.prices.follow(self.quotes(), self.venue.last):
                 journal.unstick()
         return journal.close(rounds, truncated=len(self._candidates(journal)) > 0)
@@ -206,84 +208,36 @@ class Exchange:
         return ~(held & ~usable[:, None]).any(axis=0)
 
     def _round(self, candidates: Ints, moment: Moment, journal: Journal) -> None:
-        """One round: orders against the book, then the waterfall for what the book did not close.
+        """One round of the engine, then the waterfall for what it did not close.
 
         Resting orders only grow fewer within a block, so an account for which nothing could be done is
         stuck, and not tried again until the mark moves or the next block brings new quotes.
         """
-        plan = self.engine.round(self.book, self.parameters, candidates, moment)
-        number, ticket = moment.number, moment.ticket
-        plan["round"] = number
-        for row in plan[(plan["insurance"] < 0) | (plan["pool"] > 0)]:
-            journal.pay(number, int(row["account"]), INSURANCE_FUND, -int(row["insurance"]))
-            journal.pay(number, int(row["account"]), LIQUIDITY_POOL, int(row["pool"]))
-        left = np.flatnonzero((plan["filled"] == 0) & (plan["size"] != 0))
-        stuck = [index for index in left if not self._rescue(number, plan[index], ticket, journal)]
-        journal.stuck = np.union1d(journal.stuck, plan["account"][stuck])
-        journal.liquidations.append(plan[plan["size"] != 0])
-        accounts = np.unique(plan["account"])
-        for account in accounts[equity_of(self.book, self.parameters, accounts) < 0]:
-            self._resolve(number, int(account), journal)
+        rows = self.engine.round(self.book, self.parameters, candidates, moment)
+        rows["round"] = moment.number
+        for row in rows[(rows["insurance"] < 0) | (rows["pool"] > 0)]:
+            journal.pay(moment.number, int(row["account"]), INSURANCE_FUND, -int(row["insurance"]))
+            journal.pay(moment.number, int(row["account"]), LIQUIDITY_POOL, int(row["pool"]))
+        self._rescue(rows, moment, journal)
+        journal.liquidations.append(rows[rows["size"] != 0])
+        accounts, first = np.unique(rows["account"], return_index=True)
+        owing = equity_of(self.book, self.parameters, accounts) < 0
+        for account, market in zip(accounts[owing], rows["market"][first[owing]], strict=True):
+            self.waterfall.resolve(self.parameters, int(account), int(market), moment.number, journal)
 
-    def _rescue(self, number: int, order: Rows, ticket: int, journal: Journal) -> bool:
-        """Offer an account that the book left untouched to the vault, then to its counterparties.
-
-        Returns whether anything was done, or is still to be tried in a later round.
-        """
-        account = int(order["account"])
-        if self._take_over(number, account, journal):
-            order["outcome"] = TAKEN_OVER
-            return True
-        if order["equity"] >= 0 or self.rules.adl == "none":
-            return False
-        if journal.deleveraged_in(number) >= self.rules.adl_attempts:
-            return True
-        return self._deleverage(number, account, ticket, journal) > 0
-
-    def _take_over(self, number: int, account: int, journal: Journal) -> bool:
-        """Offer an account to the backstop vault."""
-        if self.rules.backstop != "takeover":
-            return False
-        deficit = max(-account_risk(self.book, self.parameters, account)[0], 0)
-        if not take_over(self.book, self.parameters, account):
-            return False
-        journal.pay(number, account, BACKSTOP_VAULT, deficit)
-        return True
-
-    def _deleverage(self, number: int, account: int, ticket: int, journal: Journal) -> int:
-        """Close a bankrupt account's positions against the other side; returns the number of fills."""
-        rule = self.rules.adl
-        equity = accounts_risk(self.book, self.parameters)[0] if rule == "ranked" else self.book.cash
-        done = 0
-        journal.attempts.append(number)
-        for market in np.flatnonzero(self.book.size[:, account]):
-            ranking = adl_ranking(self.book, equity, account, int(market), rule, ticket)
-            ranking = ranking[: self.rules.adl_counterparties]
-            rows = np.zeros(len(ranking), DELEVERAGE)
-            fills = deleverage(self.book, self.parameters, account, int(market), ranking, rows)
-            rows["round"] = number
-            journal.deleverages.append(rows[:fills])
-            journal.pay(number, account, AUTO_DELEVERAGING, int(rows["haircut"][:fills].sum()))
-            done += fills
-        return done
-
-    def _resolve(self, number: int, account: int, journal: Journal) -> None:
-        """Deal with a deficit that nobody has covered.
-
-        A closed account is paid out of the fund first. Under `socialise` everybody then pays the rest, and
-        also the deficit of an account whose positions nobody takes.
-        """
-        deficit = -account_risk(self.book, self.parameters, account)[0]
-        journal.saw_negative = True
-        paid = 0
-        if not self.book.size[:, account].any():
-            paid = cover_from_fund(self.book, account, deficit)
-            journal.pay(number, account, INSURANCE_FUND, paid)
-        stranded = account in journal.stuck or not self.book.size[:, account].any()
-        if self.rules.last_resort == "socialise" and stranded and deficit > paid:
-            charges = np.zeros_like(self.book.cash)
-            collected = socialise(self.book, account, deficit - paid, charges)
-            journal.pay(number, account, SOCIALISED_LOSS, collected)
+    def _rescue(self, rows: Rows, moment: Moment, journal: Journal) -> None:
+        """Offer what the engine left to the vault and to counterparties; note for whom nothing was done."""
+        tried = rows["size"] != 0
+        left = tried & ((rows["filled"] == 0) | self.rules.waterfall.rescues_partial)
+        previous = self.prices.previous_mark
+        helped = [
+            index
+            for index in np.flatnonzero(left)
+            if self.waterfall.rescue(self.parameters, rows[index], moment, previous, journal)
+        ]
+        idle = np.setdiff1d(np.flatnonzero(tried & (rows["filled"] == 0)), helped)
+        moving = rows["account"][np.setdiff1d(np.flatnonzero(tried), idle)]
+        journal.stuck = np.union1d(journal.stuck, np.setdiff1d(rows["account"][idle], moving))
 
     def deposit(self, account: int, amount: int) -> None:
         """Credit `amount` micro-USD from outside."""
@@ -299,18 +253,34 @@ class Exchange:
         blocked = self.halted or time < self.gated_until or account < first_trader(len(self.book.mark))
         if blocked or not self._priced(np.array([account]), self.usable.withdraw)[0]:
             return 0
-        equity, initial, _ = account_risk(self.book, self.parameters, account)
-        notional = int(np.abs(self.book.size[:, account]) @ self.book.mark)
-        initial = max(initial, ppm_ceil(notional, self.rules.withdrawal_notional))
-        cash, flows = self.book.cash, self.book.flows
-        pool = flows[DEPOSITS] - flows[WITHDRAWALS] - cash[FEES] - cash[INSURANCE]
-        paid = min(amount, equity - initial, int(pool))
+        paid = min(amount, withdrawable(self.book, self.parameters, account, self.rules.withdrawal))
         if paid <= 0:
             return 0
         self.book.cash[account] -= paid
         self.book.flows[WITHDRAWALS] += paid
         self.deposited[account] -= paid
         return paid
+
+    def desk(self, purse: int) -> Desk:
+        """Terms on which depositors enter and leave the vault or a pool now."""
+        time, gated = self.prices.time, self.prices.time < self.gated_until
+        if purse == VAULT:
+            desk = vault_desk(self.book, self.parameters, purse, time, self.locks)
+        else:
+            desk = self.venue.desk(self.book, self.parameters, purse, time, self.locks)
+        return desk._replace(free=0) if gated or self.halted else desk
+
+    def share_prices(self) -> Floats:
+        """What a share of the vault and of each market's counterparty is worth, (m + 1,) [USD]."""
+        return np.array([share_price(self.book, self.desk(int(purse))) for purse in self.purses])
+
+    def buy_shares(self, account: int, purse: int, amount: int) -> int:
+        """Move `amount` micro-USD of an account into the vault or a pool; returns the shares bought."""
+        return deposit_into(self.book, self.parameters, self.desk(purse), account, amount)
+
+    def sell_shares(self, account: int, purse: int, shares: int) -> int:
+        """Sell shares of the vault or a pool; returns the cash paid [micro-USD]."""
+        return redeem(self.book, self.desk(purse), account, shares)
 
     def check(self, block: int, seed: int) -> None:
         """Raise InvariantError, naming every broken invariant, the block and the seed."""

@@ -25,14 +25,6 @@ from protocol.skew_funding import AdaptiveRule, VelocityRule, charge_adaptive, c
 
 FundingRule = PremiumRule | InterestRule | TwapRule | AdaptiveRule | VelocityRule
 
-FUNDING_RULES: dict[str, type[FundingRule]] = {
-    "premium": PremiumRule,
-    "interest": InterestRule,
-    "twap": TwapRule,
-    "adaptive": AdaptiveRule,
-    "velocity": VelocityRule,
-}
-
 
 def observe(funding: Funding, rule: FundingRule, shown: Observation, seconds: float) -> Funding:
     """Take in what has stood in the venue for `seconds`; once for each block, before the index moves on."""

@@ -106,7 +106,7 @@ def open_funding(markets: int, time: float) -> Funding:
 def time_due(since: Floats, interval: float, time: float, ready: Mask) -> Floats:
     """Time that an advance now charges, (m,) [s]: 0 while the interval lasts, or a market is not ready."""
     elapsed = time - since
-    return np.where(ready & (elapsed > 0) & (elapsed >= interval), elapsed, 0.0)
+    return np.where(ready & (elapsed >= interval), elapsed, 0.0)
 
 
 def carry_down(owed: Floats, remainder: Floats) -> tuple[Ints, Floats]:

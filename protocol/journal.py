@@ -4,9 +4,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import Rows
+from protocol.book import Ints, Rows
+from protocol.deleveraging import DELEVERAGE
 from protocol.liquidations.record import LIQUIDATION
-from protocol.waterfall import DELEVERAGE
+
+(
+    INSURANCE_FUND,
+    BACKSTOP_VAULT,
+    LIQUIDITY_POOL,
+    AUTO_DELEVERAGING,
+    SOCIALISED_LOSS,
+    UNCOVERED,
+) = range(6)
+STAGES = (
+    "insurance_fund",
+    "backstop_vault",
+    "liquidity_pool",
+    "auto_deleveraging",
+    "socialised_loss",
+    "uncovered",
+)
 
 NOBODY = np.empty(0, np.int64)
 PAYMENT = np.dtype([(name, np.int64) for name in ("round", "account", "stage", "amount")])
@@ -42,8 +59,9 @@ class Journal:
         self.deleverages: list[Rows] = []
         self.payments: list[tuple[int, int, int, int]] = []
         self.attempts: list[int] = []
-        self.stuck = NOBODY
+        self.stuck: Ints = NOBODY
         self.saw_negative = False
+        self.halts = False
 
     def unstick(self) -> None:
         """Forget for whom nothing could be done: the mark has moved."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil, ppm_floor, product_compare
-from protocol.book import Book, Ints, first_trader, unsettled_funding
+from protocol.book import Book, Ints, average_entry, first_trader, unsettled_funding
 from protocol.kernels import kernel
 from protocol.parameters import RiskParameters
 
@@ -29,6 +29,26 @@ class Change(NamedTuple):
     market: int
     lots: int
     cash: int
+    interest: int
+
+
+class Held(NamedTuple):
+    """What an account holds of a market, or would hold.
+
+    Attributes
+    ----------
+    market, units, size : int
+        Market, deposited units of its asset and position [lots].
+    entry : float
+        Average entry price of the position [micro-USD per lot].
+    interest : int
+        The market's open interest [lots].
+    """
+
+    market: int
+    units: int
+    size: int
+    entry: float
     interest: int
 
 
@@ -123,55 +143,76 @@ def keeper_reward(parameters: RiskParameters, notional: int) -> int:
 
 
 @kernel
-def collateral_value(book: Book, parameters: RiskParameters, account: int) -> tuple[int, int]:
-    """What deposited assets count for, and what is lost of it for initial margin [micro-USD]."""
-    counted, withheld = 0, 0
-    for market in range(book.size.shape[0]):
-        units, weight = book.collateral[market, account], parameters.weight_maintenance[market]
-        if units != 0 and weight != 0:
-            value = units * book.oracle[market]
-            full = ppm_floor(value, weight)
-            counted += full
-            withheld += full - ppm_floor(value, parameters.weight_initial[market])
-    return counted, withheld
+def asset_value(book: Book, parameters: RiskParameters, market: int, units: int) -> tuple[int, int]:
+    """What deposited units of an asset count for, and what initial margin sees less of it [micro-USD]."""
+    weight = parameters.weight_maintenance[market]
+    if units == 0 or weight == 0:
+        return 0, 0
+    value = units * book.oracle[market]
+    counted = ppm_floor(value, weight)
+    return counted, counted - ppm_floor(value, parameters.weight_initial[market])
 
 
 @kernel
-def withheld_gain(book: Book, parameters: RiskParameters, account: int, market: int, size: int) -> int:
-    """The part of an unrealised gain that does not count toward initial margin [micro-USD].
-
-    A position that a fill would change is judged by the entry price that it has.
-    """
-    weight = parameters.gain_weight[market]
-    if weight == PPM or size == 0:
+def withheld_gain(weight: int, size: int, mark: int, entry: float) -> int:
+    """The part of an unrealised gain that does not count, for what does count of it [micro-USD; ppm]."""
+    if weight == PPM:
         return 0
-    gain = int(size * (book.mark[market] - book.entry[market, account]))
-    return ppm_ceil(gain, PPM - weight) if gain > 0 else 0
+    gain = size * (mark - entry)
+    return ppm_ceil(int(np.ceil(gain)), PPM - weight) if gain > 0.0 else 0
 
 
 @kernel
-def risk_of(book: Book, parameters: RiskParameters, account: int, change: Change) -> tuple[int, int, int]:
-    """Equity, initial and maintenance requirement [micro-USD] of an account after a hypothetical change.
+def held_after(book: Book, account: int, market: int, change: Change) -> Held:
+    """What an account would hold of a market after a change; fees of the fill are part of its price."""
+    units, interest = book.collateral[market, account], book.open_interest[market]
+    size, entry = book.size[market, account], book.entry[market, account]
+    if market == change.market and change.lots != 0:
+        entry = average_entry(entry, size, change.lots, -change.cash / change.lots)
+        size += change.lots
+        interest += change.interest
+    return Held(market, units, size, entry, interest)
+
+
+@kernel
+def held_by_both(book: Book, account: int, other: int, market: int) -> Held:
+    """What one account would hold of a market if it took over, at the mark, what another holds."""
+    size, entry = book.size[market, account], book.entry[market, account]
+    more = book.size[market, other]
+    if more != 0:
+        entry = average_entry(entry, size, more, float(book.mark[market]))
+    units = book.collateral[market, account] + book.collateral[market, other]
+    return Held(market, units, size + more, entry, book.open_interest[market])
+
+
+@kernel
+def held_risk(book: Book, parameters: RiskParameters, account: int, held: Held) -> tuple[int, int, int, int]:
+    """What a market adds to equity, initial and maintenance requirement, and notional [micro-USD].
 
     Deposited assets count in equity at their maintenance weight; what initial margin sees less of them, and
     of unrealised gains, is part of the initial requirement.
     """
-    counted, initial = collateral_value(book, parameters, account)
-    equity = book.cash[account] + unsettled_funding(book, account) + counted + change.cash
-    maintenance, total = 0, 0
+    counted, withheld = asset_value(book, parameters, held.market, held.units)
+    if held.size == 0:
+        return counted, withheld, 0, 0
+    market, mark, lots = held.market, book.mark[held.market], abs(held.size)
+    rate = initial_rate(parameters, market, held.interest * mark)
+    needed = position_margin(parameters, market, lots, mark, rate, book.own_initial[account])
+    withheld += withheld_gain(parameters.gain_weight[market], held.size, mark, held.entry)
+    return counted + held.size * mark, withheld + needed[0], needed[1], lots * mark
+
+
+@kernel
+def risk_of(book: Book, parameters: RiskParameters, account: int, change: Change) -> tuple[int, int, int]:
+    """Equity, initial and maintenance requirement [micro-USD] of an account after a hypothetical change."""
+    equity = book.cash[account] + unsettled_funding(book, account) + change.cash
+    initial, maintenance, total = 0, 0, 0
     for market in range(book.size.shape[0]):
-        size, open_interest = book.size[market, account], book.open_interest[market]
-        if market == change.market:
-            size += change.lots
-            open_interest += change.interest
-        if size != 0:
-            mark = book.mark[market]
-            equity += size * mark
-            total += abs(size) * mark
-            rate = initial_rate(parameters, market, open_interest * mark)
-            needed = position_margin(parameters, market, abs(size), mark, rate, book.own_initial[account])
-            initial += needed[0] + withheld_gain(book, parameters, account, market, size)
-            maintenance += needed[1]
+        part = held_risk(book, parameters, account, held_after(book, account, market, change))
+        equity += part[0]
+        initial += part[1]
+        maintenance += part[2]
+        total += part[3]
     reward = keeper_reward(parameters, total)
     return equity, initial + reward, maintenance + reward
 
@@ -202,23 +243,18 @@ def account_risk(book: Book, parameters: RiskParameters, account: int) -> tuple[
 
 @kernel
 def merged_risk(book: Book, parameters: RiskParameters, account: int, other: int) -> tuple[int, int, int]:
-    """Equity, initial and maintenance requirement of one account that held what two hold."""
-    counted, initial = collateral_value(book, parameters, account)
-    more, withheld = collateral_value(book, parameters, other)
-    equity = book.cash[account] + unsettled_funding(book, account) + counted
-    equity += book.cash[other] + unsettled_funding(book, other) + more
-    initial += withheld
-    maintenance = 0
+    """Equity, initial and maintenance requirement of an account that took over all that another holds."""
+    equity = book.cash[account] + unsettled_funding(book, account)
+    equity += book.cash[other] + unsettled_funding(book, other)
+    initial, maintenance, total = 0, 0, 0
     for market in range(book.size.shape[0]):
-        mark = book.mark[market]
-        size = book.size[market, account] + book.size[market, other]
-        if size != 0:
-            rate = initial_rate(parameters, market, book.open_interest[market] * mark)
-            needed = position_margin(parameters, market, abs(size), mark, rate, book.own_initial[account])
-            equity += size * mark
-            initial += needed[0]
-            maintenance += needed[1]
-    return equity, initial, maintenance
+        part = held_risk(book, parameters, account, held_by_both(book, account, other, market))
+        equity += part[0]
+        initial += part[1]
+        maintenance += part[2]
+        total += part[3]
+    reward = keeper_reward(parameters, total)
+    return equity, initial + reward, maintenance + reward
 
 
 @kernel

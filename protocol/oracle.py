@@ -113,7 +113,6 @@ class MedianRule(NamedTuple):
     bounds: Bounds = UNBOUNDED
 
 
-FeedRule = PushRule
 AnyFeedRule = PushRule | PullRule | MedianRule
 
 
@@ -124,10 +123,8 @@ class Reading(NamedTuple):
     ----------
     reference : (m,) int64
         Outside price [micro-USD per lot].
-    sources : (s, m) int64
-        Price at each source, for a median feed.
-    live : (s, m) bool
-        Sources that answer; one that names no positive price does not.
+    sources, live : (s, m) int64 and bool
+        Price at each source of a median feed, and whether it answers; no positive price is no answer.
     volatility : (m,) float64
         Of the outside price [1/√s].
     stalled : (m,) bool
@@ -298,6 +295,5 @@ def _advance_median(feed: Feed, rule: MedianRule, reading: Reading, time: float)
     heard = enough & able & ~reading.stalled & (time - feed.observed >= rule.period)
     least = feed.price // PPM * rule.minimum_change + feed.price % PPM * rule.minimum_change // PPM
     replaced = heard & (np.abs(answer - feed.price) >= least)
-    return feed._replace(
-        price=np.where(replaced, answer, feed.price), observed=np.where(heard, time, feed.observed)
-    )
+    price = np.where(replaced, answer, feed.price)
+    return feed._replace(price=price, observed=np.where(heard, time, feed.observed))

@@ -8,6 +8,19 @@ import numpy as np
 from protocol.arithmetic import PPM
 from protocol.book import Floats, Ints, Mask
 
+TIERS = ("tier_floor", "tier_initial", "tier_maintenance")
+SLOPES = ("root", "slope_initial", "slope_maintenance", "open_interest_slope")
+ADDITIONS = ("position_margin", "margin_floor", "open_interest_cap")
+WEIGHTS = ("weight_initial", "weight_maintenance")
+COSTS = ("exit_fee", "reward_rate", "reward_minimum", "reward_maximum")
+SHARES = (*WEIGHTS, "gain_weight", "fill_share", "exit_fee", "reward_rate")
+ORDERED = (
+    ("tier_maintenance", "tier_initial"),
+    ("slope_maintenance", "slope_initial"),
+    ("weight_initial", "weight_maintenance"),
+    ("reward_minimum", "reward_maximum"),
+)
+
 
 class RiskParameters(NamedTuple):
     """The venue's rules as numbers, one entry for each market where an array stands.
@@ -117,16 +130,14 @@ def flat_margins(markets: int) -> dict[str, Any]:
     def ints(value: int) -> Ints:
         return np.full(markets, value, np.int64)
 
-    tiers, slopes = np.zeros((markets, 0), np.int64), np.zeros(markets)
     return {
-        **dict.fromkeys(("tier_floor", "tier_initial", "tier_maintenance"), tiers),
-        **dict.fromkeys(("root", "slope_initial", "slope_maintenance", "open_interest_slope"), slopes),
-        **dict.fromkeys(("position_margin", "margin_floor", "open_interest_cap"), ints(0)),
-        **dict.fromkeys(("weight_initial", "weight_maintenance"), ints(0)),
+        **{name: np.zeros((markets, 0), np.int64) for name in TIERS},
+        **{name: np.zeros(markets) for name in SLOPES},
+        **{name: ints(0) for name in ADDITIONS + WEIGHTS},
         "gain_weight": ints(PPM),
         "isolated": np.zeros(markets, np.bool_),
         "fill_share": PPM,
-        **dict.fromkeys(("exit_fee", "reward_rate", "reward_minimum", "reward_maximum"), 0),
+        **dict.fromkeys(COSTS, 0),
     }
 
 
@@ -140,11 +151,11 @@ def violations(parameters: RiskParameters) -> list[str]:
             f"taker_fee + maker_fee >= 0 must hold, got taker_fee={parameters.taker_fee / PPM}, "
             f"maker_fee={parameters.maker_fee / PPM}"
         )
-    return found
+    return [*found, *_out_of_range(parameters), *_out_of_order(parameters)]
 
 
 def _market_violations(parameters: RiskParameters, market: int) -> Iterator[str]:
-    """What one market's numbers break."""
+    """What the rates of one market break."""
     initial, maintenance = int(parameters.initial[market]), int(parameters.maintenance[market])
     if not 0 < maintenance <= initial <= PPM:
         yield (
@@ -157,14 +168,24 @@ def _market_violations(parameters: RiskParameters, market: int) -> Iterator[str]
             f"0 <= open_interest_lower < open_interest_upper must hold, got open_interest_lower={lower}, "
             f"open_interest_upper={upper} micro-USD (market {market})"
         )
-    if not (parameters.tier_initial[market] >= parameters.tier_maintenance[market]).all():
-        yield (
-            f"tier_maintenance <= tier_initial must hold, got {parameters.tier_maintenance[market].tolist()} "
-            f"and {parameters.tier_initial[market].tolist()} ppm (market {market})"
-        )
-    opening, keeping = int(parameters.weight_initial[market]), int(parameters.weight_maintenance[market])
-    if not 0 <= opening <= keeping <= PPM:
-        yield (
-            f"0 <= weight_initial <= weight_maintenance <= 1 must hold, got weight_initial={opening / PPM}, "
-            f"weight_maintenance={keeping / PPM} (market {market})"
-        )
+    marginal = initial + int(parameters.tier_initial[market].sum())
+    if initial <= PPM < marginal:
+        yield f"initial + all of tier_initial <= 1 must hold, got {marginal / PPM} (market {market})"
+
+
+def _out_of_range(parameters: RiskParameters) -> Iterator[str]:
+    """Which numbers are negative, or a share above 1."""
+    for name in dict.fromkeys((*TIERS, *SLOPES, *ADDITIONS, *COSTS, *SHARES)):
+        values = np.asarray(getattr(parameters, name))
+        if (values < 0).any():
+            yield f"{name} >= 0 must hold, got {values.tolist()}"
+        if name in SHARES and (values > PPM).any():
+            yield f"{name} <= 1 must hold, got {(values / PPM).tolist()}"
+
+
+def _out_of_order(parameters: RiskParameters) -> Iterator[str]:
+    """Which numbers exceed those that bound them."""
+    for name, bound in ORDERED:
+        low, high = np.asarray(getattr(parameters, name)), np.asarray(getattr(parameters, bound))
+        if (low > high).any():
+            yield f"{name} <= {bound} must hold, got {name}={low.tolist()}, {bound}={high.tolist()}"

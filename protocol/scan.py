@@ -2,10 +2,17 @@
 
 import numpy as np
 
-from protocol.arithmetic import PPM, ppm_floor
+from protocol.arithmetic import PPM
 from protocol.book import FUNDING_SCALE, VAULT, Book, Floats, Ints, first_trader
 from protocol.kernels import kernel
-from protocol.margin import below_maintenance, initial_rate, keeper_reward, position_margin, withheld_gain
+from protocol.margin import (
+    asset_value,
+    below_maintenance,
+    initial_rate,
+    keeper_reward,
+    position_margin,
+    withheld_gain,
+)
 from protocol.parameters import RiskParameters
 
 FLOAT_MARGIN = 1 + 1e-9
@@ -15,22 +22,21 @@ ROUNDING_MARGIN = 10.0
 @kernel
 def add_collateral(book: Book, parameters: RiskParameters, market: int, out: Ints) -> None:
     """Add what a market's asset counts for, as collateral, to equity and to the initial requirement."""
-    opening, keeping = parameters.weight_initial[market], parameters.weight_maintenance[market]
-    if keeping == 0:
+    units = book.collateral[market]
+    if parameters.weight_maintenance[market] == 0:
         return
-    price, units = book.oracle[market], book.collateral[market]
     for account in range(units.size):
         if units[account] != 0:
-            counted = ppm_floor(units[account] * price, keeping)
+            counted, withheld = asset_value(book, parameters, market, units[account])
             out[0, account] += counted
-            out[1, account] += counted - ppm_floor(units[account] * price, opening)
+            out[1, account] += withheld
 
 
 @kernel
 def add_positions(book: Book, parameters: RiskParameters, market: int, out: Ints) -> None:
     """Add one market's positions to equity, requirements, funding owed and notional."""
     size, paid, own = book.size[market], book.funding_paid[market], book.own_initial
-    mark = book.mark[market]
+    mark, entry, weight = book.mark[market], book.entry[market], parameters.gain_weight[market]
     long_index, short_index = book.funding[0, market], book.funding[1, market]
     rate = initial_rate(parameters, market, book.open_interest[market] * mark)
     for account in range(size.size):
@@ -39,7 +45,7 @@ def add_positions(book: Book, parameters: RiskParameters, market: int, out: Ints
             held = abs(lots)
             needed = position_margin(parameters, market, held, mark, rate, own[account])
             out[0, account] += lots * mark
-            out[1, account] += needed[0] + withheld_gain(book, parameters, account, market, lots)
+            out[1, account] += needed[0] + withheld_gain(weight, lots, mark, entry[account])
             out[2, account] += needed[1]
             out[3, account] += lots * ((long_index if lots > 0 else short_index) - paid[account])
             out[4, account] += held * mark

@@ -1,184 +1,153 @@
-"""Who pays when a position is worth less than nothing: vault, deleveraged winners, everybody.
+"""Who pays when a position is worth less than nothing: each layer in the venue's order.
 
-The insurance fund comes first, inside the liquidation fills (`liquidation.fill_slice`); here stand the
-layers behind it, for accounts that the book did not close.
+The insurance fund of an order book comes first, inside the liquidation fills, and a pool in its closes; here
+stand the layers behind: the vault that takes accounts over, auto-deleveraging, the fund for what is closed,
+and the last resort.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
-from protocol.arithmetic import PPM, multiply_divide_floor, product_compare
-from protocol.book import (
-    INSURANCE,
-    VAULT,
-    Book,
-    Ints,
-    Row,
-    Rows,
-    exchange_position,
-    first_trader,
-    move_cash,
-    settle_funding,
+from protocol.backstop import Backstop, take_over
+from protocol.book import Book, Ints, Row, move_cash
+from protocol.deleveraging import Deleveraging, deleverage
+from protocol.journal import (
+    AUTO_DELEVERAGING,
+    BACKSTOP_VAULT,
+    INSURANCE_FUND,
+    LIQUIDITY_POOL,
+    SOCIALISED_LOSS,
+    Journal,
 )
 from protocol.kernels import kernel
-from protocol.liquidations.slices import bankruptcy_quote
-from protocol.margin import account_risk, interest_change, margin_allows, merged_risk
+from protocol.liquidations.record import TAKEN_OVER, Moment
+from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
-
-INSURANCE_FUND, BACKSTOP_VAULT, LIQUIDITY_POOL, AUTO_DELEVERAGING, SOCIALISED_LOSS, UNCOVERED = range(6)
-STAGES = (
-    "insurance_fund",
-    "backstop_vault",
-    "liquidity_pool",
-    "auto_deleveraging",
-    "socialised_loss",
-    "uncovered",
-)
-
-DELEVERAGE = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("round", "account", "counterparty", "market", "size", "quote", "mark", "haircut")
-    ]
-)
+from protocol.social_loss import pay_from_pool, socialise, socialise_by_index
 
 
-@kernel
-def take_over(book: Book, parameters: RiskParameters, account: int) -> bool:
-    """Hand all positions and all cash of an account to the backstop vault, if the vault can bear it.
+class WaterfallRules(NamedTuple):
+    """The layers that a venue has.
 
-    It can if it keeps its reserve, a multiple of its initial requirement, and the deficit is within its loss
-    limit.
-
-    References
+    Attributes
     ----------
-    .. [1] Hyperliquid docs, "Liquidations": backstop liquidation below two thirds of maintenance.
+    backstop : Backstop or None
+        Who takes failing accounts over.
+    deleveraging : Deleveraging or None
+        How bankrupt positions are closed against the other side.
+    attempts : int
+        Accounts deleveraged in a round.
+    rescues_partial : bool
+        Whether accounts that the engine has closed in part may be rescued too, or only those that it left
+        untouched.
+    last_resort : {"gate", "socialise", "index", "pool", "halt"}
+        What happens to a deficit that nobody covered: it stays and blocks withdrawals; all positions pay in
+        proportion to notional; all pay by the funding index, after the AMM's fees; the pool pays; or the
+        venue stops.
     """
-    equity, _, maintenance = account_risk(book, parameters, account)
-    if product_compare(equity, PPM, parameters.backstop_trigger, maintenance) >= 0:
-        return False
-    worth = account_risk(book, parameters, VAULT)[0]
-    merged = merged_risk(book, parameters, VAULT, account)
-    if product_compare(merged[0], PPM, parameters.backstop_reserve, merged[1]) < 0:
-        return False
-    if product_compare(-equity, PPM, parameters.backstop_loss_share, worth) > 0:
-        return False
-    settle_funding(book, account)
-    for market in range(book.size.shape[0]):
-        size = book.size[market, account]
-        if size != 0:
-            exchange_position(book, VAULT, account, market, size, size * book.mark[market])
-        book.collateral[market, VAULT] += book.collateral[market, account]
-        book.collateral[market, account] = 0
-    move_cash(book, account, VAULT, book.cash[account])
-    return True
+
+    backstop: Backstop | None
+    deleveraging: Deleveraging | None
+    attempts: int
+    rescues_partial: bool
+    last_resort: str
 
 
-@kernel
-def deleverage_against(
-    book: Book, parameters: RiskParameters, account: int, counterparty: int, market: int, row: Row
-) -> bool:
-    """Close a bankrupt position against one opposite holder at the bankruptcy price; record it in `row`.
-
-    Skipped when the counterparty's own margin rule forbids the fill.
-    """
-    size, opposite = book.size[market, account], book.size[market, counterparty]
-    lots = min(abs(size), abs(opposite))
-    change = -lots if size > 0 else lots
-    quote = bankruptcy_quote(book, parameters, account, market, change)
-    interest = interest_change(book, account, counterparty, market, change)
-    if not margin_allows(book, parameters, counterparty, market, -change, quote, interest):
-        return False
-    exchange_position(book, account, counterparty, market, change, quote)
-    row.account, row.counterparty, row.market = account, counterparty, market
-    row.size, row.quote, row.mark = change, quote, book.mark[market]
-    row.haircut = change * book.mark[market] - quote
-    return True
-
-
-@kernel
-def deleverage(
-    book: Book, parameters: RiskParameters, account: int, market: int, ranking: Ints, rows: Rows
-) -> int:
-    """Close a bankrupt account's position against `ranking` in turn; return the number of fills.
+class Waterfall:
+    """The layers behind a venue's liquidations.
 
     Parameters
     ----------
-    ranking : (k,) int64
-        Accounts in the order in which the venue's rule calls them.
-    rows : (k,) DELEVERAGE
-        Written from the start.
+    book : Book
+    rules : WaterfallRules
     """
-    done = 0
-    for index in range(ranking.size):
-        size, opposite = book.size[market, account], book.size[market, ranking[index]]
-        if size == 0:
-            break
-        if (size > 0) == (opposite > 0) or opposite == 0:
-            continue
-        if deleverage_against(book, parameters, account, ranking[index], market, rows[done]):
-            done += 1
-    return done
 
+    def __init__(self, book: Book, rules: WaterfallRules) -> None:
+        self.book = book
+        self.rules = rules
 
-def adl_ranking(book: Book, equity: Ints, account: int, market: int, rule: str, ticket: int) -> Ints:
-    """Holders of the opposite side in the order in which auto-deleveraging calls them; (k,) int64.
+    def rescue(
+        self, parameters: RiskParameters, order: Row, moment: Moment, previous: Ints, journal: Journal
+    ) -> bool:
+        """Offer an account that liquidation did not close to the vault, then to its counterparties.
 
-    Parameters
-    ----------
-    equity : (n,) int64
-        Equity of every account [micro-USD].
-    rule : {"queue", "ranked"}
-        `queue` walks the accounts from a random start (dYdX v4); `ranked` takes the highest product of
-        profit ratio and leverage first (Hyperliquid), ties by account.
-    ticket : int
-        A non-negative random number, the start of the queue.
-    """
-    sizes = book.size[market]
-    holders = np.flatnonzero(sizes * -np.sign(sizes[account]) > 0)
-    holders = holders[holders >= VAULT]
-    if len(holders) == 0:
-        return holders
-    if rule == "queue":
-        return np.roll(holders, -(ticket % len(holders)))
-    mark, worth = int(book.mark[market]), equity[holders]
-    profit = np.where(
-        sizes[holders] > 0, mark / book.entry[market, holders], book.entry[market, holders] / mark
-    )
-    leverage = np.abs(sizes[holders]) * mark / np.maximum(worth, 1)
-    score = np.where(worth > 0, profit * leverage, -np.inf)
-    return holders[np.lexsort((holders, -score))]
+        Parameters
+        ----------
+        order : LIQUIDATION
+            What was tried; its outcome is set if the vault takes the account over.
+        previous : (m,) int64
+            The marks before the last change [micro-USD per lot].
+
+        Returns
+        -------
+        bool
+            Whether anything was done, or is still to be tried in a later round.
+        """
+        account = int(order["account"])
+        equity = account_risk(self.book, parameters, account)[0]
+        if self.rules.backstop and take_over(self.book, parameters, account, self.rules.backstop):
+            journal.pay(moment.number, account, BACKSTOP_VAULT, max(-equity, 0))
+            order["outcome"] = TAKEN_OVER
+            return True
+        if equity >= 0 or self.rules.deleveraging is None:
+            return False
+        if journal.deleveraged_in(moment.number) >= self.rules.attempts:
+            return True
+        return self._deleverage(parameters, account, moment, previous, journal)
+
+    def _deleverage(
+        self, parameters: RiskParameters, account: int, moment: Moment, previous: Ints, journal: Journal
+    ) -> bool:
+        """Close a bankrupt account's positions against the other side; returns whether anything filled."""
+        rule = self.rules.deleveraging
+        if rule is None:
+            return False
+        journal.attempts.append(moment.number)
+        rows = deleverage(self.book, parameters, account, rule, previous, moment.ticket)
+        rows["round"] = moment.number
+        journal.deleverages.append(rows)
+        journal.pay(moment.number, account, AUTO_DELEVERAGING, int(rows["haircut"].sum()))
+        return len(rows) > 0
+
+    def resolve(
+        self, parameters: RiskParameters, account: int, market: int, number: int, journal: Journal
+    ) -> None:
+        """Deal with a deficit that nobody has covered.
+
+        A closed account is paid out of the fund of its market first. The last resort then takes the rest,
+        and also the deficit of an account whose positions nobody takes.
+        """
+        deficit = -account_risk(self.book, parameters, account)[0]
+        journal.saw_negative = True
+        closed = not self.book.size[:, account].any()
+        paid = 0
+        if closed:
+            paid = cover_from(self.book, int(self.book.fund[market]), account, deficit)
+            journal.pay(number, account, INSURANCE_FUND, paid)
+        if deficit > paid and (closed or account in journal.stuck):
+            self._last_resort(account, market, deficit - paid, number, journal)
+
+    def _last_resort(self, account: int, market: int, deficit: int, number: int, journal: Journal) -> None:
+        book, rule = self.book, self.rules.last_resort
+        if rule == "halt":
+            journal.halts = True
+        elif rule == "pool":
+            move_cash(book, int(book.counterparty[market]), account, deficit)
+            journal.pay(number, account, LIQUIDITY_POOL, deficit)
+        elif rule == "socialise":
+            charges = np.zeros_like(book.cash)
+            journal.pay(number, account, SOCIALISED_LOSS, socialise(book, account, deficit, charges))
+        elif rule == "index":
+            from_fees = pay_from_pool(book, market, account, deficit)
+            journal.pay(number, account, LIQUIDITY_POOL, from_fees)
+            shared, _ = socialise_by_index(book, market, account, deficit - from_fees)
+            journal.pay(number, account, SOCIALISED_LOSS, shared)
 
 
 @kernel
-def cover_from_fund(book: Book, account: int, deficit: int) -> int:
-    """Pay up to `deficit` into an account from the insurance fund; return what was paid."""
-    paid = min(deficit, max(book.cash[INSURANCE], 0))
-    move_cash(book, INSURANCE, account, paid)
+def cover_from(book: Book, purse: int, account: int, deficit: int) -> int:
+    """Pay up to `deficit` into an account from a fund, as far as it reaches; return what was paid."""
+    paid = min(deficit, max(book.cash[purse], 0))
+    move_cash(book, purse, account, paid)
     return paid
-
-
-@kernel
-def socialise(book: Book, account: int, deficit: int, charges: Ints) -> int:
-    """Charge `deficit` to all open positions in proportion to notional; return what was collected.
-
-    Every open unit of notional, long or short, pays equally, as in Drift's rule; users without a position
-    pay nothing. Charges are rounded up, and the dust goes to the insurance fund. `charges`, (n,) int64,
-    receives what each account paid [micro-USD]. Nothing is collected when nobody else holds a position.
-    """
-    total = 0
-    for payer in range(first_trader(book.size.shape[0]), book.cash.size):
-        charges[payer] = 0
-        for market in range(book.size.shape[0]):
-            if payer != account:
-                charges[payer] += abs(book.size[market, payer]) * book.mark[market]
-        total += charges[payer]
-    if total == 0:
-        return 0
-    collected = 0
-    for payer in range(first_trader(book.size.shape[0]), book.cash.size):
-        if charges[payer] != 0:
-            charges[payer] = -multiply_divide_floor(-deficit, charges[payer], total)
-            move_cash(book, payer, account, charges[payer])
-            collected += charges[payer]
-    move_cash(book, account, INSURANCE, collected - deficit)
-    return deficit

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import CLEARING, FEES, INSURANCE, VAULT, Floats, first_trader
+from protocol.book import CLEARING, FEES, INSURANCE, VAULT, Floats, Ints, first_trader
+from protocol.journal import STAGES, UNCOVERED
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
-from protocol.waterfall import STAGES, UNCOVERED
 from sim.record import Recorder
 
 
@@ -36,8 +36,10 @@ class Tables:
 
     def _role_names(self) -> NDArray[Any]:
         """Role of every account, (n,) of str."""
-        names = np.full(len(self.model.exchange.book.cash), "venue", object)
+        book = self.model.exchange.book
+        names = np.full(len(book.cash), "venue", object)
         names[INSURANCE], names[VAULT] = "insurance_fund", "vault"
+        names[book.fund], names[book.counterparty] = "insurance_fund", "pool"
         for role in self.model.people.roles:
             names[role.accounts] = role.name
         return names
@@ -79,6 +81,7 @@ class Tables:
             "role": self.roles[rows["account"]],
             "size": rows["size"] * lot,
             "filled": filled * lot,
+            "keeper": rows["keeper"],
             "price": price / scale,
             "oracle": rows["oracle"] / scale,
             "mark": rows["mark"] / scale,
@@ -87,7 +90,9 @@ class Tables:
             "notional_usd": np.abs(rows["quote"]) / MICRO,
             "equity_before": rows["equity"] / MICRO,
             "maintenance_before": rows["maintenance"] / MICRO,
+            "fee_usd": rows["fee"] / MICRO,
             "insurance_delta": rows["insurance"] / MICRO,
+            "pool_loss_usd": rows["pool"] / MICRO,
             "outcome": np.array(OUTCOMES)[rows["outcome"]],
         }
         return pd.DataFrame(columns)
@@ -150,8 +155,9 @@ class Tables:
     def agents(self) -> pd.DataFrame:
         """One row for each role: what it brought, what it has, where it gained and lost [USD]."""
         recorder, exchange = self.recorder, self.model.exchange
-        end = recorder.equity() + self._share_value(recorder.equity()[VAULT])
-        start = recorder.start_equity + self._share_value(recorder.start_equity[VAULT], opening=True)
+        equity = recorder.equity()
+        end = equity + self._share_value(exchange.book.shares, equity)
+        start = recorder.start_equity + self._share_value(recorder.start_shares, recorder.start_equity)
         deposits = exchange.deposited - recorder.start_deposits
         outside = recorder.outside_worth() - recorder.start_outside + deposits
         gas = self.model.outside.gas_paid
@@ -174,12 +180,15 @@ class Tables:
             }
         )
         frame.loc[[FEES, CLEARING], "accounts"] = 0
-        totals = frame[frame["role"] != "vault"].groupby("role", sort=False).sum().reset_index()
+        owned = frame["role"].isin(["vault", "pool"])
+        totals = frame[~owned].groupby("role", sort=False).sum().reset_index()
         totals["pnl"] = totals["venue_pnl"] + totals["outside_pnl"] - totals["gas_paid"]
         return totals
 
-    def _share_value(self, vault_equity: int, opening: bool = False) -> Floats:
-        """Value of every account's vault shares, (n,) [micro-USD]."""
-        shares = self.recorder.start_shares if opening else self.model.exchange.book.shares[0]
-        total = shares.sum()
-        return shares * (vault_equity / total) if total else np.zeros(len(shares))
+    def _share_value(self, shares: Ints, equity: Ints) -> Floats:
+        """Value of every account's shares, (m + 1, n), where vault and pools have this equity, (n,)."""
+        worth = equity[self.model.exchange.purses]
+        total = shares.sum(axis=1)
+        price = np.divide(worth, total, out=np.zeros(len(worth)), where=total > 0)
+        value: Floats = price @ shares
+        return value

@@ -35,6 +35,9 @@ class TrancheSettings(LiquidationSettings):
     threshold: float = parameter(
         100_000.0, "USD", "Hyperliquid docs, Liquidations", ge=0, description="above which a share goes first"
     )
+    limit: float = parameter(
+        0.0, "1", ge=0, lt=1, description="furthest from the mark that an order may fill; 0: any distance"
+    )
     patience: Duration = parameter(
         30, "s", "Hyperliquid docs, Liquidations", ge=0, description="after a share, in which all of it goes"
     )
@@ -122,6 +125,9 @@ class DeleveragingSettings(Settings):
         "queue", ""
     )
     price: Literal["bankruptcy", "previous_mark", "mark"] = parameter("bankruptcy", "")
+    forced: bool = parameter(
+        False, "1", description="counterparties are closed where their own margin rule forbids it too"
+    )
     attempts: int = parameter(10, "1 per round", ge=1)
     counterparties: int = parameter(500, "1", ge=1, description="accounts asked per attempt")
     pool_trigger: float = parameter(

@@ -62,7 +62,6 @@ class ImpactSettings(Settings):
     reserve_factor: float = parameter(
         0.9, "1", "GMX config: default; BTC 3.45, ETH 2.7, synthetically backed", gt=0, le=10
     )
-    pool: float = parameter(60e6, "USD", gt=0, description="liquidity at the start")
     impact_pool: float = parameter(0.0, "USD", ge=0, description="impact purse at the start")
     max_funding: float = parameter(0.75, "1/year", "GMX config: BTC, ETH; default 0.9", ge=0, le=5)
 
@@ -114,6 +113,9 @@ class MarketSettings(Settings):
         1.0, "1", ge=0, le=1, description="of unrealised gains toward initial margin"
     )
     price_floor: float = parameter(0.0, "USD", ge=0, description="at which its feed stops; 0: none")
+    liquidity: float = parameter(
+        50e6, "USD", ge=0, description="what providers bring into its AMM or pool at the start"
+    )
     collateral: CollateralSettings = CollateralSettings()
     amm: CurveSettings = CurveSettings()
     pool: ImpactSettings = ImpactSettings()

@@ -4,16 +4,15 @@ import mesa
 import numpy as np
 
 from agents.role import (
+    BUY_SHARES,
     DEPOSIT,
-    VAULT_DEPOSIT,
-    VAULT_REDEEM,
+    SELL_SHARES,
     WITHDRAW,
     Actions,
     Hedges,
     Transfers,
     View,
 )
-from protocol import vault
 from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints, Rows
 from protocol.invariants import InvariantError
@@ -156,6 +155,8 @@ class Model(mesa.Model):  # type: ignore[misc]
             gas_base=self.scenario.world.gas.base,
             ether=float(world.outside[ether]) if ether is not None else self.scenario.world.gas.ether,
             withdrawn=float(world.shocks.withdrawn[self.block]),
+            share_price=self.exchange.share_prices(),
+            rests=self.exchange.venue.rests,
             outside_size=self.outside.size,
             outside_cash=self.outside.cash,
         )
@@ -210,21 +211,21 @@ class Model(mesa.Model):  # type: ignore[misc]
 
     def _transfer(self, moves: Transfers) -> None:
         """Carry out cash moves, as far as balances, the margin rule and the gate allow."""
-        for account, amount, kind in zip(*(column.tolist() for column in moves), strict=True):
-            self._move(account, amount, kind)
+        for move in zip(*(column.tolist() for column in moves), strict=True):
+            self._move(*move)
 
-    def _move(self, account: int, amount: int, kind: int) -> None:
-        """One cash move between the wallet, the venue and the vault."""
+    def _move(self, account: int, amount: int, kind: int, purse: int) -> None:
+        """One cash move between the wallet, the venue, and the vault or a pool."""
         exchange = self.exchange
         if kind == DEPOSIT:
             exchange.deposit(account, amount)
             self.outside.cash[account] -= amount
         elif kind == WITHDRAW:
             self.outside.cash[account] += exchange.withdraw(account, amount, self.time)
-        elif kind == VAULT_DEPOSIT:
-            vault.deposit(exchange.book, exchange.parameters, account, amount)
-        elif kind == VAULT_REDEEM and self.time >= exchange.gated_until:
-            vault.redeem(exchange.book, exchange.parameters, account, amount)
+        elif kind == BUY_SHARES:
+            exchange.buy_shares(account, purse, amount)
+        elif kind == SELL_SHARES:
+            exchange.sell_shares(account, purse, amount)
 
     def close(self) -> None:
         """Let Mesa forget this model, so that a worker's memory stays flat over many runs."""

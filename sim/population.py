@@ -15,7 +15,6 @@ from agents.role import Endowment, Role
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Ints, first_trader
 from protocol.exchange import Exchange
-from protocol.vault import deposit
 from sim.configuration import Scenario
 from sim.streams import stream
 
@@ -92,27 +91,44 @@ def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
     book.open_interest[:] += np.maximum(endowment.size, 0).sum(axis=1)
 
 
+def seat_counterparties(exchange: Exchange, residual: Ints) -> None:
+    """Give each market's automated counterparty the position, (m,) [lots], that users leave open."""
+    book = exchange.book
+    markets = np.arange(len(residual))
+    book.size[markets, book.counterparty] += residual
+    book.entry[markets, book.counterparty] = np.where(residual != 0, book.mark, 0)
+    np.subtract.at(book.cash, book.counterparty, book.mark * residual)
+    book.open_interest[:] += np.maximum(residual, 0)
+
+
 def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tuple[Role, Endowment]]:
     """Open the venue: retail's positions, their counterparties, the insurance fund and the vault.
 
     The long side of retail reaches the venue's share of the market's open interest; arbitrageurs carry
-    what retail's two sides leave open.
+    what retail's two sides leave open, or the pool where there is one.
     """
     price, parameters = exchange.book.mark.copy(), exchange.parameters
     interest = scenario.world.share * scenario.world.open_interest * MICRO
     crowd = people.retail.endow(interest, price, parameters.initial)
     residual = -crowd.size.sum(axis=1)
-    deposits = scenario.protocol.vault.deposits * MICRO
+    carried = np.zeros_like(residual) if exchange.venue.automated else residual
+    deposits = {VAULT: scenario.protocol.vault.deposits * MICRO} if people.vault else {}
+    if scenario.protocol.venue.kind != "order_book":
+        for purse, market in zip(
+            exchange.book.counterparty.tolist(), scenario.protocol.markets.values(), strict=True
+        ):
+            deposits[purse] = deposits.get(purse, 0.0) + market.liquidity * MICRO
     brought: list[tuple[Role, Endowment]] = [
         (people.retail, crowd),
         (people.makers, people.makers.endow(interest, price)),
-        (people.arbitrageurs, people.arbitrageurs.endow(interest, price, residual)),
+        (people.arbitrageurs, people.arbitrageurs.endow(interest, price, carried, parameters.isolated)),
         (people.liquidators, people.liquidators.endow(interest, price)),
         (people.depositors, people.depositors.endow(deposits, price)),
     ]
     for role, endowment in brought:
         bring_in(exchange, role, endowment)
+    seat_counterparties(exchange, residual - carried)
     exchange.deposit(INSURANCE, round(scenario.protocol.insurance_fund * MICRO))
-    for account in people.depositors.accounts.tolist():
-        deposit(exchange.book, parameters, account, int(exchange.book.cash[account]))
+    for account, purse in zip(people.depositors.accounts.tolist(), people.depositors.purse, strict=True):
+        exchange.buy_shares(account, int(purse), int(exchange.book.cash[account]))
     return brought

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, VAULT, Floats, Rows, first_trader
+from protocol.deleveraging import DELEVERAGE
 from protocol.invariants import unsettled
 from protocol.journal import PAYMENT, Cascade
 from protocol.liquidations.record import LIQUIDATION
 from protocol.scan import accounts_risk, negative_equity
-from protocol.waterfall import DELEVERAGE
 
 if TYPE_CHECKING:
     from sim.model import Model
@@ -25,6 +25,7 @@ BLOCK = np.dtype(
             "gas",
             "insurance_fund",
             "vault_equity",
+            "pool_equity",
             "fees_collected",
             "trader_equity",
             "negative_equity",
@@ -75,7 +76,7 @@ class Recorder:
         self.start_equity = self.equity()
         self.start_outside = self.outside_worth()
         self.start_deposits = model.exchange.deposited.copy()
-        self.start_shares = model.exchange.book.shares[0].copy()
+        self.start_shares = model.exchange.book.shares.copy()
 
     def equity(self) -> NDArray[np.int64]:
         """Equity of every account on the venue, (n,), vault shares not included [micro-USD].
@@ -112,6 +113,7 @@ class Recorder:
         row["gas"] = model.world.gas[model.block]
         row["insurance_fund"] = book.cash[INSURANCE] / MICRO
         row["vault_equity"] = equity[VAULT] / MICRO
+        row["pool_equity"] = equity[np.unique(book.counterparty)].sum() / MICRO
         row["fees_collected"] = book.cash[FEES] / MICRO
         row["trader_equity"] = equity[traders].sum() / MICRO
         row["negative_equity"] = negative_equity(book, equity) / MICRO

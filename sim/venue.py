@@ -5,12 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import MICRO
-from protocol.book import Floats, Ints, open_book
+from protocol.book import FUND, Floats, Ints, market_accounts, open_book
 from protocol.exchange import Exchange
+from protocol.liquidations.record import Engine
 from protocol.liquidations.slices import Slices
+from protocol.liquidations.tranches import TrancheParameters, Tranches
 from protocol.venues.limit_book import LimitBook
 from protocol.venues.orderbook import open_ladder
-from sim.venue_rules import risk_parameters, rules
+from sim.liquidation_settings import TrancheSettings
+from sim.venue_rules import micro, ppm, risk_parameters, rules
 from sim.venue_settings import ProtocolSettings
 
 
@@ -51,6 +54,24 @@ def open_exchange(settings: ProtocolSettings, units: Grid, prices: Floats, accou
     """An empty venue at opening prices, (m,) [USD per base unit]."""
     price = units.price(prices)
     book = open_book(accounts, price)
+    isolated = np.array([market.isolated for market in settings.markets.values()])
+    book.fund[isolated] = market_accounts(len(price), FUND)[isolated]
     venue = LimitBook(open_ladder(units.tick, price))
-    engine = Slices(venue, settings.liquidation.attempts)
+    engine = book_engine(settings, venue, accounts)
     return Exchange(book, venue, engine, risk_parameters(settings), rules(settings), 0.0)
+
+
+def book_engine(settings: ProtocolSettings, venue: LimitBook, accounts: int) -> Engine:
+    """The way an order book's venue liquidates."""
+    chosen = settings.liquidation
+    if isinstance(chosen, TrancheSettings):
+        parameters = TrancheParameters(
+            threshold=micro(chosen.threshold),
+            share=ppm(chosen.share),
+            patience=float(chosen.patience),
+            limit=ppm(chosen.limit),
+            attempts=chosen.attempts,
+            watched=True,
+        )
+        return Tranches(venue, parameters, accounts)
+    return Slices(venue, chosen.attempts)

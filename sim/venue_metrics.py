@@ -78,7 +78,7 @@ def insurance_fund_paid_usd(run: RunTables) -> float | None:
 @venue_metric("Bad debt after the insurance fund", "USD", "Who paid", worse="higher")
 def bad_debt_after_fund_usd(run: RunTables) -> float | None:
     """Gross bad debt less what the insurance fund paid."""
-    return _paid(run, "backstop_vault", "auto_deleveraging", "socialised_loss", "uncovered")
+    return _paid(run, "backstop_vault", "liquidity_pool", "auto_deleveraging", "socialised_loss", "uncovered")
 
 
 @venue_metric("Paid by the backstop vault", "USD", "Who paid", worse="higher")
@@ -90,7 +90,13 @@ def vault_paid_usd(run: RunTables) -> float | None:
 @venue_metric("Bad debt after the vault", "USD", "Who paid", worse="higher")
 def bad_debt_after_vault_usd(run: RunTables) -> float | None:
     """Gross bad debt less what the insurance fund and the backstop vault paid."""
-    return _paid(run, "auto_deleveraging", "socialised_loss", "uncovered")
+    return _paid(run, "liquidity_pool", "auto_deleveraging", "socialised_loss", "uncovered")
+
+
+@venue_metric("Paid by liquidity pools", "USD", "Who paid", worse="higher")
+def pool_paid_usd(run: RunTables) -> float | None:
+    """Part of the gross bad debt that liquidity pools bore by closing accounts below zero."""
+    return _paid(run, "liquidity_pool")
 
 
 @venue_metric("Paid by auto-deleveraging", "USD", "Who paid", worse="higher")
@@ -101,7 +107,7 @@ def adl_paid_usd(run: RunTables) -> float | None:
 
 @venue_metric("Bad debt after auto-deleveraging", "USD", "Who paid", worse="higher")
 def bad_debt_after_adl_usd(run: RunTables) -> float | None:
-    """Gross bad debt less what fund, vault and deleveraged counterparties paid."""
+    """Gross bad debt less what fund, vault, pools and deleveraged counterparties paid."""
     return _paid(run, "socialised_loss", "uncovered")
 
 

@@ -6,8 +6,11 @@ import numpy as np
 
 from protocol.accrual import AccrualRules
 from protocol.arithmetic import MICRO, PPM
+from protocol.backstop import ONE_PURSE
 from protocol.book import Ints
 from protocol.borrowing import BorrowingRule
+from protocol.collateral import WithdrawalRule
+from protocol.deleveraging import Deleveraging
 from protocol.exchange import Rules
 from protocol.funding import FundingRule
 from protocol.guards import GuardRule, Guards
@@ -17,11 +20,12 @@ from protocol.parameters import RiskParameters
 from protocol.premium_funding import InterestRule, PremiumRule, TwapRule
 from protocol.pricing import PricingRules
 from protocol.skew_funding import AdaptiveRule, VelocityRule
+from protocol.waterfall import WaterfallRules
 from sim.funding_settings import AdaptiveSettings, InterestSettings, PremiumSettings, TwapSettings
-from sim.liquidation_settings import SliceSettings
+from sim.liquidation_settings import SliceSettings, TrancheSettings
 from sim.market_settings import MarketSettings
 from sim.price_settings import GuardSettings
-from sim.venue_settings import ProtocolSettings
+from sim.venue_settings import ProtocolSettings, WithdrawalSettings
 
 
 def micro(usd: float) -> int:
@@ -80,7 +84,7 @@ def _margins(markets: list[MarketSettings]) -> dict[str, Any]:
 
 
 def _tiers(markets: list[MarketSettings]) -> dict[str, Any]:
-    """What each tier adds to the rates below it; a market with fewer tiers than another adds nothing."""
+    """What each tier adds to the rates below it; a tier whose rates are lower adds nothing."""
     count = max((len(market.tiers) for market in markets), default=0)
     columns = {
         name: np.zeros((len(markets), count), np.int64) for name in ("floor", "initial", "maintenance")
@@ -90,9 +94,9 @@ def _tiers(markets: list[MarketSettings]) -> dict[str, Any]:
         for column, tier in enumerate(market.tiers):
             rates = (tier.initial_margin, tier.maintenance_margin)
             columns["floor"][row, column] = micro(tier.above)
-            columns["initial"][row, column] = ppm(rates[0]) - ppm(below[0])
-            columns["maintenance"][row, column] = ppm(rates[1]) - ppm(below[1])
-            below = rates
+            columns["initial"][row, column] = max(ppm(rates[0]) - ppm(below[0]), 0)
+            columns["maintenance"][row, column] = max(ppm(rates[1]) - ppm(below[1]), 0)
+            below = (max(rates[0], below[0]), max(rates[1], below[1]))
     return {f"tier_{name}": column for name, column in columns.items()}
 
 
@@ -129,14 +133,29 @@ def rules(settings: ProtocolSettings) -> Rules:
         prices=_pricing(settings),
         accrual=_accrual(settings),
         round_seconds=float(settings.liquidation.round),
-        backstop=settings.backstop.rule,
-        adl=settings.adl.rule,
-        adl_price=settings.adl.price,
-        adl_attempts=settings.adl.attempts,
-        adl_counterparties=settings.adl.counterparties,
-        last_resort=settings.last_resort,
+        waterfall=_waterfall(settings),
         withdrawal_gate=settings.withdrawals.gate,
-        withdrawal_notional=ppm(settings.withdrawals.notional_share),
+        withdrawal=WithdrawalRule(
+            ppm(settings.withdrawals.notional_share), ppm(settings.withdrawals.gain_weight)
+        ),
+        vault_lock=float(settings.vault.lock_up),
+        pool_lock=float(settings.venue.lock_up),
+    )
+
+
+def _withdrawal(settings: WithdrawalSettings) -> WithdrawalRule:
+    return WithdrawalRule(ppm(settings.notional_share), ppm(settings.gain_weight))
+
+
+def _waterfall(settings: ProtocolSettings) -> WaterfallRules:
+    adl = settings.adl
+    chosen = Deleveraging(adl.rule, adl.price, adl.forced, adl.counterparties)
+    return WaterfallRules(
+        backstop=ONE_PURSE if settings.backstop.rule == "takeover" else None,
+        deleveraging=None if adl.rule == "none" else chosen,
+        attempts=adl.attempts,
+        rescues_partial=isinstance(settings.liquidation, TrancheSettings),
+        last_resort=settings.last_resort,
     )
 
 

@@ -31,6 +31,7 @@ class VaultSettings(Settings):
     layers: int = parameter(2, "1", ge=1, le=50)
     order_share: float = parameter(0.1, "1", gt=0, le=1, description="size of an order, of vault equity")
     skew: float = parameter(2.0, "1", ge=0, description="shift of the quotes per unit of leverage held")
+    lock_up: Duration = parameter(0, "s", ge=0, description="of a deposit")
 
 
 class VenueSettings(Settings):
@@ -64,6 +65,9 @@ class WithdrawalSettings(Settings):
     )
     notional_share: float = parameter(
         0.0, "1", ge=0, le=1, description="of open notional, that must stay in any case"
+    )
+    gain_weight: float = parameter(
+        1.0, "1", ge=0, le=1, description="of unrealised gains that may be taken out; 0: settled ones only"
     )
 
 

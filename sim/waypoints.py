@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from agents.settings import Settings, parameter
+from agents.settings import Settings, entries, parameter
 from sim.bundled import bundled, names
 from sim.configuration import ClockSettings, Moment
 from sim.layers import read_layer
 from sim.problems import Problem, ScenarioError, shown, suggestion
 from sim.validation import type_problems
-from sim.world_settings import Positive, Waypoints, entries
+from sim.world_settings import Positive, Waypoints
 
 Floats = NDArray[np.float64]
 

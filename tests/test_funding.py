@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from observed import PRICE, floats, integers, observation, opened, pair, usd
 
 from protocol.book import FUNDING_SCALE
-from protocol.funding import FUNDING_RULES, FundingRule, advance, observe
+from protocol.funding import FundingRule, advance, observe
 from protocol.funding_rules import Funding, Observation, Steps, open_funding
 from protocol.premium_funding import InterestRule, PremiumRule, TwapRule
 from protocol.skew_funding import AdaptiveRule, VelocityRule
@@ -34,7 +34,7 @@ LOTS = st.integers(0, 10**6)
 
 
 @st.composite
-def observations(draw: st.DrawFn, scale: int = 1) -> Observation:
+def observations(draw: st.DrawFn) -> Observation:
     """A venue in any state, whose own price need not exist and may be anywhere near the index."""
     oracle = draw(st.integers(1_000, 10**9))
     near = st.floats(0.5, 1.5).map(lambda ratio: ratio * oracle)
@@ -68,10 +68,6 @@ def payments(steps: Steps, sizes: list[int]) -> list[int]:
     return [-(size * (long if size > 0 else short)) // FUNDING_SCALE for size in sizes]
 
 
-def test_a_rule_is_chosen_by_its_name() -> None:
-    assert {name: type(rule) for name, rule in RULES.items()} == FUNDING_RULES
-
-
 @AT_EPOCHS
 @pytest.mark.parametrize("block", [60, 1_800, HOUR, DAY])
 def test_a_day_costs_the_same_whatever_the_length_of_a_block(rule: FundingRule, block: int) -> None:
@@ -83,6 +79,20 @@ def test_a_day_costs_the_same_whatever_the_length_of_a_block(rule: FundingRule, 
     assert expected[0] > 0
     assert total == pytest.approx(expected, abs=1)
     assert funding.rate == pytest.approx(hourly.rate)
+
+
+@pytest.mark.parametrize(
+    "rule", [INTEREST, TWAP, ADAPTIVE, VELOCITY], ids=["interest", "twap", "adaptive", "velocity"]
+)
+def test_sixty_steps_of_a_minute_make_one_of_an_hour(rule: FundingRule) -> None:
+    price = round(1.003 * 1_234_567)
+    shown = observation(
+        oracle=1_234_567, mid=price, impact_bid=price, long_interest=190, short_interest=100, fee_pool=usd(1)
+    )
+    _, minutes = charged(rule._replace(interval=60), shown, 60, HOUR)
+    _, hour = charged(rule._replace(interval=HOUR), shown, HOUR, HOUR)
+
+    assert minutes == pytest.approx(hour, abs=1)
 
 
 @AT_EPOCHS

@@ -6,17 +6,21 @@ from typing import Any
 import numpy as np
 import yaml
 
+from protocol.accrual import AccrualRules
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, VAULT, Ints, Rows, exchange_position, first_trader, open_book
+from protocol.collateral import INITIAL_MARGIN
 from protocol.exchange import Exchange, Rules
 from protocol.journal import Cascade
 from protocol.liquidations.slices import Slices
 from protocol.margin import account_risk
-from protocol.oracle import FeedRule
+from protocol.oracle import calm_reading
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
 from protocol.parameters import RiskParameters, flat_margins
+from protocol.premium_funding import PremiumRule
+from protocol.pricing import PricingRules
 from protocol.venues.limit_book import LimitBook
-from protocol.venues.orderbook import open_ladder
+from protocol.venues.orderbook import open_ladder, resting_orders
 
 MOST_MARKETS = 4
 ALICE, BOB, CAROL, DAVE, ERIN = range(first_trader(MOST_MARKETS), first_trader(MOST_MARKETS) + 5)
@@ -24,19 +28,20 @@ TICK = 0.01
 FOREVER = 1 << 40
 
 RULES = Rules(
-    mark="oracle",
-    feed=FeedRule(deviation=0.0, heartbeat=3600.0, delay=0.0),
-    funding_interval=3600,
+    prices=PricingRules(),
+    accrual=AccrualRules(PremiumRule(np.zeros(1, np.int64), np.zeros(1, np.int64))),
     round_seconds=1.0,
     backstop="none",
     adl="queue",
+    adl_price="bankruptcy",
     adl_attempts=10,
     adl_counterparties=500,
     last_resort="gate",
     withdrawal_gate=50,
+    withdrawal=INITIAL_MARGIN,
+    vault_lock=0.0,
+    pool_lock=0.0,
 )
-
-
 DYDX = {
     "taker_fee": 0,
     "maker_fee": 0,
@@ -50,8 +55,6 @@ DYDX = {
     "backstop_trigger": 0,
     "backstop_loss_share": 100_000,
     "backstop_reserve": PPM,
-    "funding_default": 0,
-    "funding_clamp": 6_000_000,
 }
 
 
@@ -91,7 +94,8 @@ def venue(
     """A venue whose traders, from ALICE on, and whose fund and vault have brought these deposits [USD]."""
     opening, tick = integers(*map(usd, prices)), integers(*[usd(TICK)] * len(prices))
     book = open_book(ALICE + max(len(deposits), 5), opening)
-    chosen = RULES._replace(**(rules or {}))
+    votes = PremiumRule(integers(*[8_000] * len(prices)), integers(*[0] * len(prices)))
+    chosen = RULES._replace(accrual=AccrualRules(votes))._replace(**(rules or {}))
     limit_book = LimitBook(open_ladder(tick, opening, capacity=8))
     engine = Slices(limit_book, attempts)
     exchange = Exchange(book, limit_book, engine, parameters(len(prices), **changes), chosen, 0.0)
@@ -148,7 +152,7 @@ def set_price(exchange: Exchange, price: float, market: int = 0) -> None:
 def update(exchange: Exchange, price: float, time: float = 60.0) -> None:
     """Move the outside price and let the oracle and the mark follow."""
     exchange.observe(60.0)
-    exchange.update_prices(integers(usd(price)), time, np.array([False]), 1.0)
+    exchange.update_prices(calm_reading(integers(usd(price))), time)
 
 
 def risk(exchange: Exchange, account: int) -> tuple[int, int, int]:
@@ -163,17 +167,13 @@ def equity(exchange: Exchange, account: int) -> float:
 
 def liquidate(exchange: Exchange, rounds: int = 1, ticket: int = 0, time: float = 0.0) -> Cascade:
     """Run liquidation rounds, every lottery drawing `ticket`."""
-    return exchange.liquidate(exchange.book.oracle, time, rounds, np.full(rounds, ticket))
+    return exchange.liquidate(time, rounds, np.full(rounds, ticket))
 
 
 def resting(exchange: Exchange, side: int, market: int = 0) -> list[tuple[int, int, float]]:
     """Orders of one side as (account, lots, price), the best first."""
-    ladder, row = exchange.ladder, 2 * market + side
-    slots = range(ladder.orders[row] - 1, -1, -1)
-    return [
-        (int(ladder.account[row, k]), int(ladder.size[row, k]), abs(int(ladder.key[row, k])) / MICRO)
-        for k in slots
-    ]
+    orders = resting_orders(exchange.ladder, 2 * market + side)
+    return [(int(each["account"]), int(each["size"]), int(each["price"]) / MICRO) for each in orders]
 
 
 def reference(name: str) -> Any:

@@ -26,9 +26,11 @@ from protocol.venues.orderbook import (
     ASK,
     BID,
     Ladder,
+    best_offer,
     consume_best,
     crosses,
     on_tick,
+    remove_best,
 )
 
 
@@ -196,16 +198,14 @@ def execute_liquidation(book: Book, parameters: RiskParameters, ladder: Ladder, 
     row = 2 * market + (ASK if buying else BID)
     limit = max(on_tick(order.limit, ladder.tick[market], buying), 1)
     while order.filled != order.size and crosses(ladder, row, limit, buying):
-        best = ladder.orders[row] - 1
-        maker, price = ladder.account[row, best], abs(ladder.key[row, best])
-        lots = min(abs(order.size - order.filled), ladder.size[row, best])
+        maker, price, offered = best_offer(book, ladder, row)
+        lots = min(abs(order.size - order.filled), offered)
         before = order.filled
-        if maker != account and not fill_slice(
-            book, parameters, maker, lots if buying else -lots, price, order
-        ):
+        change = lots if buying else -lots
+        if lots != 0 and maker != account and not fill_slice(book, parameters, maker, change, price, order):
             break
         if order.filled == before:
-            consume_best(ladder, row, ladder.size[row, best])
+            remove_best(ladder, row)
         else:
             ladder.last[market] = price
             consume_best(ladder, row, lots)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from protocol.book import Book, Floats, Ints, Mask, Rows
+from protocol.liquidity import Desk, Locks, vault_desk
 from protocol.orders import Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.orderbook import ASK, BID, Ladder, best_price, cancel_orders, match, quotes
@@ -11,6 +12,9 @@ from protocol.venues.venue import Quotes
 
 class LimitBook:
     """A venue where orders meet orders."""
+
+    rests = True
+    automated = False
 
     def __init__(self, ladder: Ladder) -> None:
         self.ladder = ladder
@@ -39,6 +43,10 @@ class LimitBook:
     def usage(self, book: Book) -> Floats:
         """How far longs and shorts use what a pool may reserve for them, (2, m) [1]; 0 without a pool."""
         return np.zeros((2, len(book.oracle)))
+
+    def desk(self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks) -> Desk:
+        """Terms on which depositors enter and leave a market's counterparty now."""
+        return vault_desk(book, parameters, purse, time, locks)
 
     def violated(self, book: Book) -> list[str]:
         """Markets whose best bid is not below the best ask."""

@@ -198,6 +198,13 @@ def on_tick(limit: int, tick: int, buying: bool) -> int:
 
 
 @kernel
+def rest(ladder: Ladder, batch: Orders, index: int, limit: int, left: int) -> None:
+    """Let the `left` signed lots of an order of the batch rest at a limit on the grid."""
+    row, key = 2 * batch.market[index] + (BID if left > 0 else ASK), limit if left > 0 else -limit
+    insert_order(ladder, row, key, batch.account[index], abs(left), batch.expiry[index])
+
+
+@kernel
 def match_orders(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
     done = 0
@@ -215,9 +222,7 @@ def match_orders(book: Book, parameters: RiskParameters, ladder: Ladder, batch: 
         else:
             size, done = take(book, parameters, ladder, (account, market, size, limit), fills, done)
         if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
-            row = 2 * market + (BID if size > 0 else ASK)
-            key = limit if size > 0 else -limit
-            insert_order(ladder, row, key, account, abs(size), batch.expiry[index])
+            rest(ladder, batch, index, limit, size)
     return done
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from protocol.book import Book, Floats, Ints, Mask, Rows
+from protocol.liquidity import Desk, Locks
 from protocol.orders import Orders
 from protocol.parameters import RiskParameters
 
@@ -27,7 +28,18 @@ class Quotes(NamedTuple):
 
 
 class Venue(Protocol):
-    """How intended orders become fills."""
+    """How intended orders become fills.
+
+    Attributes
+    ----------
+    rests : bool
+        Whether orders may rest and be taken by others.
+    automated : bool
+        Whether every position has the counterparty account on its other side.
+    """
+
+    rests: bool
+    automated: bool
 
     @property
     def last(self) -> Ints:
@@ -52,6 +64,10 @@ class Venue(Protocol):
 
     def usage(self, book: Book) -> Floats:
         """How far longs and shorts use what a pool may reserve for them, (2, m) [1]; 0 without a pool."""
+        ...
+
+    def desk(self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks) -> Desk:
+        """Terms on which depositors enter and leave a market's counterparty now."""
         ...
 
     def violated(self, book: Book) -> list[str]:

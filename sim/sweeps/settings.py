@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError
 
-from agents.settings import Duration, Settings, parameter
+from agents.settings import Duration, Settings, entries, parameter
 from sim.sweeps.sheet import FROM_PYTHON, Sheet
 from sim.validation import type_problems
-from sim.world_settings import entries
 
 Label = str | int | float | bool
 

@@ -1,0 +1,177 @@
+"""A virtual AMM with a ladder of resting orders beside it.
+
+The AMM of a market is the account `book.counterparty[market]`, its fee pool `book.impact[market]`. After
+each fill and each change of the curve the account holds the cash that closing its position along the curve
+would cost; whatever is left over, spread and funding included, goes to the fee pool, and what a new peg or
+a new depth costs comes out of it. So the AMM's books balance against the curve at every moment.
+
+References
+----------
+.. [1] Drift protocol-v2, controller/amm.rs and controller/repeg.rs.
+"""
+
+import numpy as np
+
+from protocol.book import Book, Floats, Ints, Mask, Rows
+from protocol.kernels import kernel
+from protocol.orders import Orders
+from protocol.parameters import RiskParameters
+from protocol.venues.curve import cash_lots, lots_until, open_curve, trade_value
+from protocol.venues.hybrid import match_hybrid, quoting_reserves, uncross
+from protocol.venues.orderbook import ASK, BID, cancel_orders, open_ladder, resting_orders, with_room
+from protocol.venues.repeg import AmmParameters, State, refresh_markets
+from protocol.venues.venue import FILL, Quotes
+
+BAND = 0.01
+UNLIMITED = 1e18
+
+
+class Amm:
+    """A virtual AMM beside a ladder of resting orders; a venue.
+
+    Parameters
+    ----------
+    book : Book
+        The AMM opens at its oracle.
+    tick : (m,) int64
+        Price increment of resting orders [micro-USD per lot].
+    depth : (m,) int64
+        Cash that moves the curve by 1 % [micro-USD].
+    parameters : AmmParameters
+        May be replaced between blocks.
+
+    Attributes
+    ----------
+    ladder : Ladder
+    state : State
+    """
+
+    def __init__(self, book: Book, tick: Ints, depth: Ints, parameters: AmmParameters) -> None:
+        markets = len(tick)
+        self.ladder = open_ladder(tick, book.oracle)
+        self.parameters = parameters
+        self.state = State(
+            open_curve(book.oracle.astype(np.float64), depth.astype(np.float64)),
+            np.zeros((2, markets)),
+            np.zeros((2, markets), np.int64),
+            np.zeros(markets),
+            book.oracle.copy(),
+            np.zeros(markets, np.int64),
+        )
+        self.time: float | None = None
+        self.revised = 0.0
+
+    @property
+    def last(self) -> Ints:
+        """Price of each market's last trade, (m,) [micro-USD per lot]."""
+        return self.ladder.last
+
+    def refresh(self, book: Book, parameters: RiskParameters, time: float, usable: Mask) -> None:
+        """Follow the oracle: peg, depth, spread, and how much the AMM trades until the next refresh."""
+        if self.time is None:
+            self.time = self.revised = time
+            self.state.pool[:] = book.cash[book.impact]
+        due = time - self.revised >= self.parameters.depth_interval
+        refresh_markets(book, self.state, self.parameters, usable, time - self.time, due)
+        self.time = time
+        self.revised = time if due else self.revised
+
+    def cancel(self, leaving: Mask, block: int) -> None:
+        """Withdraw the resting orders of `leaving`, (n,) bool, and those that expired before `block`."""
+        cancel_orders(self.ladder, leaving, block)
+
+    def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
+        """Execute a sequenced batch; returns the fills, (k,) FILL, `size` and `quote` the taker's.
+
+        Resting orders that the AMM has come to quote through fill first, as takers.
+        """
+        self.ladder = with_room(self.ladder, len(batch.account))
+        fills = np.zeros(5 * len(batch.account) + 3 * int(self.ladder.orders.sum()) + 2, FILL)
+        share, state = self.parameters.pool_share, self.state
+        first = uncross(book, parameters, state, share, self.ladder, fills)
+        done = match_hybrid(book, parameters, state, share, self.ladder, batch, fills[first:])
+        return fills[: first + done]
+
+    def usage(self, book: Book) -> Floats:
+        """How far longs and shorts use what a pool may reserve for them, (2, m) [1]; 0 without a pool."""
+        return np.zeros((2, len(book.oracle)))
+
+    def quotes(self, book: Book, parameters: RiskParameters) -> Quotes:
+        """Best prices, average prices of an order for the impact notional, and depth within 1 %.
+
+        Orders and AMM together; the AMM counts as far as it trades in this block.
+        """
+        out = np.zeros((5, len(book.oracle)))
+        for market in range(len(book.oracle)):
+            for side in (BID, ASK):
+                best, impact, depth = self._side(book, market, side, int(parameters.impact_notional[market]))
+                out[side, market], out[2 + side, market] = best, impact
+                out[4, market] += depth
+        return Quotes(*out)
+
+    def _side(self, book: Book, market: int, side: int, notional: int) -> tuple[float, float, float]:
+        """Best price, impact price and depth of one side of a market."""
+        buying = side == ASK
+        resting = resting_orders(self.ladder, 2 * market + side)
+        prices, lots = resting["price"].astype(np.float64), resting["size"].astype(np.float64)
+        base, quote = quoting_reserves(book, self.state, market, buying)
+        peg, room = float(self.state.curve.peg[market]), float(self.state.room[side, market])
+        stock, sign = (base, quote, peg, room), 1.0 if buying else -1.0
+        offers = [peg * quote / base] if room else []
+        best = (min if buying else max)([*prices[:1], *offers], default=0.0)
+        spent, taken = sweep(prices, lots, stock, sign, float(notional), np.inf if buying else 0.0)
+        edge = book.oracle[market] * (1.0 + BAND if buying else 1.0 - BAND)
+        impact = spent / taken if spent >= notional * (1.0 - 1e-12) and taken else 0.0
+        return best, impact, sweep(prices, lots, stock, sign, UNLIMITED, edge)[0]
+
+    def violated(self, book: Book) -> list[str]:
+        """Markets whose curve has no reserves left, or whose position does not fit on it."""
+        curve, held = self.state.curve, book.size[np.arange(len(book.oracle)), book.counterparty]
+        sound = (curve.centre > 0) & (curve.centre + held > 0) & (curve.root > 0) & (curve.peg > 0)
+        return [
+            f"curve_has_reserves: market {market}, base reserve {curve.centre[market] + held[market]}"
+            for market in np.flatnonzero(~sound)
+        ]
+
+
+@kernel
+def sweep(
+    prices: Floats,
+    lots: Floats,
+    stock: tuple[float, float, float, float],
+    sign: float,
+    budget: float,
+    limit: float,
+) -> tuple[float, float]:
+    """Cash and lots of an order that takes ladder and curve in turn until `budget` or `limit` is reached.
+
+    Parameters
+    ----------
+    prices, lots : (k,) float64
+        Resting orders, the best first [micro-USD per lot].
+    stock : tuple of float
+        Base reserve, quote reserve, peg, and the lots that the AMM trades.
+    sign : float
+        1 for a buyer, −1 for a seller.
+    budget, limit : float
+        Most cash [micro-USD], and the worst price [micro-USD per lot].
+    """
+    base, quote, peg, room = stock
+    sign = 1.0 if limit > peg * quote / base else -1.0
+    root = np.sqrt(base * quote)
+    spent, taken = 0.0, 0.0
+    for index in range(prices.size + 1):
+        last = index == prices.size or sign * (prices[index] - limit) > 0.0
+        bound = limit if last else prices[index]
+        here = min(max(sign * lots_until(base, root, peg, bound), 0.0), room)
+        here = min(here, cash_lots(base, quote, peg, sign, budget - spent))
+        spent += sign * trade_value(base, quote, peg, sign * here)
+        taken += here
+        base -= sign * here
+        quote = root * root / base
+        room -= sign * here
+        if last or spent >= budget:
+            break
+        value = min(prices[index] * lots[index], budget - spent)
+        spent, taken = spent + value, taken + value / prices[index]
+    return spent, taken

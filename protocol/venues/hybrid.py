@@ -1,0 +1,173 @@
+"""Matching against a virtual AMM and a ladder of resting orders: a taker gets the better of the two."""
+
+import numpy as np
+
+from protocol.arithmetic import ppm_ceil, ppm_floor
+from protocol.book import FEES, Book, Row, Rows, exchange_position, move_cash
+from protocol.kernels import kernel
+from protocol.margin import interest_change, margin_allows
+from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.parameters import RiskParameters
+from protocol.venues.curve import lots_until, side_reserves, trade_value
+from protocol.venues.orderbook import (
+    ASK,
+    BID,
+    Ladder,
+    best_offer,
+    best_price,
+    consume_best,
+    crosses,
+    insert_order,
+    on_tick,
+    remove_best,
+    take,
+)
+from protocol.venues.repeg import State, balance_curve
+
+
+@kernel
+def quoting_reserves(book: Book, state: State, market: int, buying: bool) -> tuple[float, float]:
+    """Reserves from which a taker buys, or to which a taker sells."""
+    position = float(book.size[market, book.counterparty[market]])
+    shift = state.spread[ASK, market] if buying else -state.spread[BID, market]
+    return side_reserves(state.curve, market, position, shift)
+
+
+@kernel
+def curve_lots(book: Book, state: State, market: int, limit: int, buying: bool) -> int:
+    """Whole lots that the AMM trades before its marginal price passes `limit` (0: any price)."""
+    room = state.room[ASK if buying else BID, market]
+    if room == 0 or limit == 0:
+        return room
+    base = quoting_reserves(book, state, market, buying)[0]
+    lots = lots_until(base, state.curve.root[market], state.curve.peg[market], float(limit))
+    return min(max(int(lots if buying else -lots), 0), room)
+
+
+@kernel
+def fill_from_curve(
+    book: Book, parameters: RiskParameters, state: State, order: tuple[int, int, int], share: int, fill: Row
+) -> bool:
+    """Fill (account, market, change) against the AMM, rounded against the taker; whether margin allows it.
+
+    The AMM itself is under no margin rule. `share` is its part of the fee [ppm].
+    """
+    account, market, change = order
+    maker = book.counterparty[market]
+    base, stock = quoting_reserves(book, state, market, change > 0)
+    quote = int(np.ceil(trade_value(base, stock, state.curve.peg[market], float(change))))
+    fee = ppm_ceil(abs(quote), parameters.taker_fee)
+    interest = interest_change(book, account, maker, market, change)
+    if not margin_allows(book, parameters, account, market, change, -quote - fee, interest):
+        return False
+    exchange_position(book, account, maker, market, change, quote)
+    to_pool = ppm_floor(max(fee, 0), share)
+    move_cash(book, account, book.impact[market], to_pool)
+    move_cash(book, account, FEES, fee - to_pool)
+    balance_curve(book, state.curve, market)
+    state.room[ASK if change > 0 else BID, market] -= abs(change)
+    fill.market, fill.taker, fill.maker, fill.size, fill.quote = market, account, maker, change, quote
+    fill.price, fill.taker_fee, fill.maker_fee = quote // change, fee, 0
+    return True
+
+
+@kernel
+def take_better(
+    book: Book,
+    parameters: RiskParameters,
+    state: State,
+    share: int,
+    ladder: Ladder,
+    order: tuple[int, int, int, int],
+    fills: Rows,
+    done: int,
+) -> tuple[int, int]:
+    """Match one order (account, market, size, limit) with AMM and ladder in turn, the better price first.
+
+    At one price the ladder comes first. Returns the lots left (signed; 0 once the margin rule refuses the
+    taker) and the number of fills so far.
+    """
+    account, market, left, limit = order
+    buying = left > 0
+    row = 2 * market + (ASK if buying else BID)
+    while left != 0:
+        resting = crosses(ladder, row, limit, buying)
+        level = best_price(ladder, row) if resting else limit
+        lots = min(curve_lots(book, state, market, level, buying), abs(left))
+        if lots > 0:
+            change = lots if buying else -lots
+            if not fill_from_curve(book, parameters, state, (account, market, change), share, fills[done]):
+                return 0, done
+            ladder.last[market] = fills[done].price
+            left, done = left - change, done + 1
+        elif resting:
+            left, done = take(book, parameters, ladder, (account, market, left, level), fills, done)
+        else:
+            break
+    return left, done
+
+
+@kernel
+def reduced(book: Book, account: int, market: int, size: int) -> int:
+    """Part of an order that closes the account's position."""
+    held = book.size[market, account]
+    return max(size, -max(held, 0)) if size < 0 else min(size, max(-held, 0))
+
+
+@kernel
+def match_hybrid(
+    book: Book,
+    parameters: RiskParameters,
+    state: State,
+    share: int,
+    ladder: Ladder,
+    batch: Orders,
+    fills: Rows,
+) -> int:
+    """Execute orders in sequence; write one record for each fill and return their number."""
+    done = 0
+    for index in range(batch.account.size):
+        account, market, size = batch.account[index], batch.market[index], batch.size[index]
+        if batch.reduce_only[index]:
+            size = reduced(book, account, market, size)
+        buying = size > 0
+        limit = on_tick(batch.limit[index], ladder.tick[market], buying)
+        if size == 0 or (limit == 0 and batch.limit[index] != 0):
+            continue
+        if batch.kind[index] == POST_ONLY:
+            row = 2 * market + (ASK if buying else BID)
+            if crosses(ladder, row, limit, buying) or curve_lots(book, state, market, limit, buying) > 0:
+                continue
+        else:
+            order = (account, market, size, limit)
+            size, done = take_better(book, parameters, state, share, ladder, order, fills, done)
+        if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
+            row = 2 * market + (BID if buying else ASK)
+            key = limit if buying else -limit
+            insert_order(ladder, row, key, account, abs(size), batch.expiry[index])
+    return done
+
+
+@kernel
+def uncross(
+    book: Book, parameters: RiskParameters, state: State, share: int, ladder: Ladder, fills: Rows
+) -> int:
+    """Fill resting orders that the AMM has come to quote through; return the number of fills.
+
+    Their owners take the AMM's price. One whom the margin rule refuses leaves the ladder.
+    """
+    done = 0
+    for row in range(2 * ladder.tick.size):
+        market, buying = row // 2, row % 2 == BID
+        while crosses(ladder, row, 0, not buying):
+            account, level, offered = best_offer(book, ladder, row)
+            lots = min(curve_lots(book, state, market, level, buying), offered)
+            if lots == 0:
+                break
+            order = (account, market, lots if buying else -lots)
+            if fill_from_curve(book, parameters, state, order, share, fills[done]):
+                consume_best(ladder, row, lots)
+                done += 1
+            else:
+                remove_best(ladder, row)
+    return done
