@@ -10,7 +10,9 @@ import numpy as np
 
 from agents.role import Actions, Endowment, Role, Stream, View, hedge_toward
 from agents.settings import Duration, Settings, parameter
+from protocol.arithmetic import PPM
 from protocol.book import Floats, Ints, Mask
+from protocol.keepers import Offers
 from protocol.orders import POST_ONLY, Orders, join, orders
 
 
@@ -23,6 +25,7 @@ class LiquidatorSettings(Settings):
     discount: float = parameter(0.008, "1", gt=0, lt=1, description="least distance from the outside price")
     risk_premium: float = parameter(1.0, "1", ge=0, description="per volatility of the holding time")
     holding: Duration = parameter(600, "s", gt=0, description="time to unload")
+    slippage: float = parameter(0.001, "1", ge=0, description="cost of unloading what a keeper took over")
     gas_tolerance: float = parameter(
         2.0,
         "1",
@@ -72,6 +75,20 @@ class Liquidators(Role):
             leaving=self.accounts[included],
             hedges=hedge_toward(view, self.accounts, -held, rate, np.ones((1, len(self.accounts)))),
             senders=self.accounts[included],
+            offers=self._offers(view),
+        )
+
+    def _offers(self, view: View) -> Offers:
+        """What each asks for as a keeper, on venues whose liquidations somebody has to send."""
+        count, chosen = len(self.accounts), self.settings
+        risk = chosen.risk_premium * float(view.volatility.max()) * np.sqrt(chosen.holding)
+        tickets = self.draw("bids", view.block).integers(0, 2**31, count)
+        return Offers(
+            account=self.accounts,
+            tolerance=np.full(count, chosen.gas_tolerance * view.gas_base / view.gas * view.gas_price),
+            slippage=np.full(count, round(chosen.slippage * PPM)),
+            capital_cost=np.full(count, round(risk * PPM)),
+            ticket=tickets,
         )
 
     def _restless(self, view: View) -> Mask:

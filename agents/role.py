@@ -8,8 +8,9 @@ from typing import NamedTuple
 import mesa
 import numpy as np
 
-from protocol.arithmetic import MICRO
 from protocol.book import VAULT, Book, Floats, Ints, Mask
+from protocol.keepers import Offers
+from protocol.liquidations.record import NO_OFFERS
 from protocol.orders import NONE, Orders
 from protocol.parameters import RiskParameters
 from protocol.scan import accounts_risk
@@ -58,8 +59,8 @@ class View:
         Smoothed return of the outside price in units of its volatility [1].
     gas, gas_base : float
         Price of blockspace now and ordinarily [gwei].
-    ether : float
-        Price of the gas token [USD].
+    gas_price : float
+        Price of blockspace now [micro-USD per unit of gas].
     withdrawn : float
         Share of liquidity that a shock has scared away [1].
     share_price : (m + 1,) float64
@@ -86,7 +87,7 @@ class View:
     trend: Floats
     gas: float
     gas_base: float
-    ether: float
+    gas_price: float
     withdrawn: float
     share_price: Floats
     rests: bool
@@ -118,7 +119,7 @@ class View:
 
     def transaction_cost(self) -> float:
         """Cost of one transaction [micro-USD]."""
-        return GAS_PER_TRANSACTION * self.gas * 1e-9 * self.ether * MICRO
+        return GAS_PER_TRANSACTION * self.gas_price
 
 
 class Transfers(NamedTuple):
@@ -165,6 +166,8 @@ class Actions(NamedTuple):
         Executed outside, before the next block.
     senders : (j,) int64
         Accounts that pay for one transaction each.
+    offers : Offers
+        Keepers who stand ready to liquidate in this block.
     """
 
     orders: Orders = NONE
@@ -172,6 +175,7 @@ class Actions(NamedTuple):
     transfers: Transfers = NO_TRANSFERS
     hedges: Hedges = NO_HEDGES
     senders: Ints = NOBODY
+    offers: Offers = NO_OFFERS
 
 
 class Endowment(NamedTuple):

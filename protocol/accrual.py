@@ -20,7 +20,6 @@ from protocol.funding import FundingRule, advance, observe
 from protocol.funding_rules import Observation, Steps, open_funding
 from protocol.parameters import RiskParameters
 from protocol.premium_funding import PremiumRule
-from protocol.pricing import mid_of
 from protocol.venues.venue import Quotes
 
 
@@ -118,7 +117,7 @@ def observation(book: Book, shown: Quotes, usable: Mask, usage: Floats) -> Obser
     longs, shorts = users_interest(book)
     return Observation(
         oracle=book.oracle.copy(),
-        mid=mid_of(shown),
+        mid=np.where((shown.bid > 0) & (shown.ask > 0), (shown.bid + shown.ask) / 2, np.nan),
         impact_bid=shown.impact_bid,
         impact_ask=shown.impact_ask,
         long_interest=longs,

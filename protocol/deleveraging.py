@@ -6,8 +6,10 @@ margin rule forbids the fill; a venue that forces closes regardless, but makes n
 
 The price decides who bears the loss. At the bankruptcy price the counterparties bear it all and the account
 ends with nothing. At the previous mark they give back what they have gained since: the account ends with the
-equity that it had at that mark, and if this was below zero too, the rest goes on down the waterfall. At the
-mark they bear nothing.
+equity that it had at that mark, and if this was below zero too, the rest goes on down the waterfall. A mark
+that moves in long steps makes this a gift; at the crossing, the point on the straight way from the previous
+mark at which the account had nothing left, the length of the step does not matter. At the mark they bear
+nothing.
 
 References
 ----------
@@ -20,13 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.allotment import allot, drain, scramble
 from protocol.arithmetic import multiply_divide_floor
-from protocol.book import VAULT, Book, Floats, Ints, Row, Rows, exchange_position
+from protocol.book import Book, Ints, Row, Rows, exchange_position
 from protocol.kernels import kernel
 from protocol.liquidations.slices import bankruptcy_quote
 from protocol.margin import account_risk, equity_of, interest_change, margin_allows
 from protocol.parameters import RiskParameters
+from protocol.ranking import ALLOTMENTS, allotted, opposite_holders, ranking
 
 DELEVERAGE = np.dtype(
     [
@@ -35,9 +37,7 @@ DELEVERAGE = np.dtype(
     ]
 )
 
-QUEUES = ("queue", "random", "ranked")
-ALLOTMENTS = ("pro_rata", "profit_pro_rata", "drain")
-PRICES = ("bankruptcy", "previous_mark", "mark")
+PRICES = ("bankruptcy", "previous_mark", "crossing", "mark")
 
 
 class Deleveraging(NamedTuple):
@@ -47,7 +47,8 @@ class Deleveraging(NamedTuple):
     ----------
     rule : {"queue", "random", "ranked", "pro_rata", "profit_pro_rata", "drain"}
         The first three call holders in turn (`ranking`), the others allot the lots (`allotted`).
-    price : {"bankruptcy", "previous_mark", "mark"}
+    price : {"bankruptcy", "previous_mark", "crossing", "mark"}
+        See `closing_prices`.
     forced : bool
         Whether a counterparty is closed even where its own margin rule forbids the fill.
     counterparties : int
@@ -91,8 +92,9 @@ def deleverage(
         less than at the mark [micro-USD]. What nobody takes stays in the account.
     """
     parts = [np.zeros(0, DELEVERAGE)]
+    prices = closing_prices(book, parameters, account, rule.price, previous)
     for market in np.flatnonzero(book.size[:, account]):
-        terms = Terms(int(market), closing_price(book, int(market), rule.price, previous), rule.forced)
+        terms = Terms(int(market), int(prices[market]), rule.forced)
         if rule.rule in ALLOTMENTS:
             parts.extend(_close_by_parts(book, parameters, account, terms, rule.rule))
         else:
@@ -103,82 +105,32 @@ def deleverage(
     return np.concatenate(parts)
 
 
-def closing_price(book: Book, market: int, rule: str, previous: Ints) -> int:
-    """Price of a rule of PRICES [micro-USD per lot]; 0 for the bankruptcy price, which each fill finds."""
-    if rule not in PRICES:
-        raise ValueError(f"price of deleveraging must be one of {', '.join(PRICES)}, got {rule!r}")
-    return {"bankruptcy": 0, "previous_mark": int(previous[market]), "mark": int(book.mark[market])}[rule]
+def closing_prices(book: Book, parameters: RiskParameters, account: int, rule: str, previous: Ints) -> Ints:
+    """Prices of a rule of PRICES, (m,) [micro-USD per lot]; 0 for the bankruptcy price, found by each fill.
 
-
-def opposite_holders(book: Book, account: int, market: int) -> Ints:
-    """Accounts with a position against that of `account`, ascending; purses that never trade are none."""
-    holders = np.flatnonzero(book.size[market] * -np.sign(book.size[market, account]) > 0)
-    return holders[holders >= VAULT]
-
-
-def ranking(
-    book: Book, parameters: RiskParameters, account: int, market: int, rule: str, ticket: int
-) -> Ints:
-    """Holders of the opposite side in the order in which a rule of QUEUES calls them; (k,) int64.
-
-    `queue` walks the accounts from a drawn start (dYdX v4), `random` in a drawn order; `ranked` follows
-    `adl_score`, those in profit before all others and those without equity last, ties by account.
+    The crossing is rounded in favour of the account; it is the previous mark where the account had nothing
+    left even there.
     """
-    holders = opposite_holders(book, account, market)
     match rule:
-        case "queue":
-            return np.roll(holders, -(ticket % max(len(holders), 1)))
-        case "random":
-            return scramble(holders, ticket)
-        case "ranked":
-            equity = equity_of(book, parameters, holders)
-            score, losing = adl_score(book, holders, market, equity), gain(book, holders, market) <= 0
-            return holders[np.lexsort((holders, -score, losing, equity <= 0))]
-    raise ValueError(f"rule of deleveraging must be one of {', '.join(QUEUES + ALLOTMENTS)}, got {rule!r}")
+        case "bankruptcy":
+            return np.zeros_like(previous)
+        case "previous_mark":
+            return previous
+        case "mark":
+            return book.mark
+        case "crossing":
+            return _crossing(book, parameters, account, previous)
+    raise ValueError(f"price of deleveraging must be one of {', '.join(PRICES)}, got {rule!r}")
 
 
-def adl_score(book: Book, holders: Ints, market: int, equity: Ints) -> Floats:
-    """Mark over entry price (inverted for shorts) times notional over equity of each position, (k,) [1].
-
-    Zero for those without equity.
-
-    References
-    ----------
-    .. [1] Hyperliquid docs, "Auto-deleveraging"; the inversion is our reading of "in profit".
-    """
-    size, mark = book.size[market, holders], int(book.mark[market])
-    entry = np.maximum(book.entry[market, holders], 1.0)
-    ratio = np.where(size > 0, mark / entry, entry / mark)
-    leverage = np.abs(size) * mark / np.maximum(equity, 1)
-    return np.where(equity > 0, ratio * leverage, 0.0)
-
-
-def gain(book: Book, holders: Ints, market: int) -> Floats:
-    """Unrealised profit of each position, (k,) [micro-USD]."""
-    return book.size[market, holders] * (book.mark[market] - book.entry[market, holders])
-
-
-def allotted(
-    book: Book, parameters: RiskParameters, holders: Ints, market: int, rule: str, quantity: int
-) -> Ints:
-    """Lots that each holder gives up by a rule of ALLOTMENTS, (k,) int64; none more than it holds.
-
-    `pro_rata` takes the same share of every position; `profit_pro_rata` goes by unrealised profit, and to
-    the others only for what the profitable do not hold; `drain` levels the highest leverage, and comes to
-    those without equity last.
-    """
-    lots = np.abs(book.size[market, holders])
-    if rule == "pro_rata":
-        return allot(quantity, lots, lots)
-    if rule == "profit_pro_rata":
-        weight = np.maximum(gain(book, holders, market), 0.0).astype(np.int64)
-        first = allot(quantity, weight, lots)
-        return first + allot(quantity - int(first.sum()), np.where(weight > 0, 0, lots), lots)
-    equity = equity_of(book, parameters, holders)
-    sound = equity > 0
-    first = np.zeros_like(lots)
-    first[sound] = drain(quantity, lots[sound], equity[sound])
-    return first + allot(quantity - int(first.sum()), np.where(sound, 0, lots), lots)
+def _crossing(book: Book, parameters: RiskParameters, account: int, previous: Ints) -> Ints:
+    size, mark = book.size[:, account], book.mark
+    deficit = max(-int(account_risk(book, parameters, account)[0]), 0)
+    regained = int(size @ (previous - mark))
+    if regained <= deficit:
+        return previous
+    moves = zip(np.sign(size).tolist(), mark.tolist(), previous.tolist(), strict=True)
+    return np.array([at - side * (side * (at - was) * deficit // regained) for side, at, was in moves])
 
 
 def _close_by_parts(

@@ -22,7 +22,8 @@ from protocol.collateral import WithdrawalRule, withdrawable
 from protocol.funding_rules import Observation
 from protocol.invariants import InvariantError, violated
 from protocol.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
-from protocol.liquidations.record import Engine, Moment
+from protocol.keepers import Offers
+from protocol.liquidations.record import NO_OFFERS, Engine, Moment
 from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
 from protocol.liquidity import deposit as deposit_into
 from protocol.margin import equity_of
@@ -173,7 +174,14 @@ class Exchange:
             admitted = Orders._make(column[kept] for column in admitted)
         return self.venue.match(self.book, self.parameters, admitted)
 
-    def liquidate(self, time: float, rounds: int, tickets: Ints) -> Cascade:
+    def liquidate(
+        self,
+        time: float,
+        rounds: int,
+        tickets: Ints,
+        offers: Offers = NO_OFFERS,
+        gas_price: float = 0.0,
+    ) -> Cascade:
         """Run liquidation rounds until nobody is below maintenance, nothing moves, or `rounds` are over.
 
         Parameters
@@ -182,9 +190,11 @@ class Exchange:
             Non-negative random numbers.
         """
         journal = Journal()
+        self.engine.prepare(offers, gas_price, self.usable.liquidate)
+        journal.deleverages.append(self.venue.relieve(self.book, time))
         for number in range(rounds):
             candidates = self._candidates(journal)
-            if len(candidates) == 0:
+            if len(candidates) == 0 and not self.engine.busy:
                 return journal.close(number, truncated=False)
             moment = Moment(time, self.rules.round_seconds, number, int(tickets[number]))
             self._round(candidates, moment, journal)

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
-from protocol.book import Book, Floats, Ints, Mask
+from protocol.book import Book, Ints, Mask
 from protocol.guards import GuardRule, Guards, allowed
 from protocol.mark import (
     AverageRule,
@@ -89,9 +87,3 @@ class Pricing:
 
     def _prices(self, shown: Quotes, last: Ints) -> Prices:
         return Prices(self.book.oracle, self.outside, shown.bid, shown.ask, last)
-
-
-def mid_of(shown: Quotes) -> Floats:
-    """Middle of the best quotes, (m,) [micro-USD per lot]; NaN where the book is one-sided."""
-    two_sided = (shown.bid > 0) & (shown.ask > 0)
-    return np.where(two_sided, (shown.bid + shown.ask) / 2, np.nan)

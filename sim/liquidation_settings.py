@@ -47,6 +47,10 @@ class KeptSettings(LiquidationSettings):
     """Liquidation that needs somebody to send a transaction, or the venue to act itself."""
 
     keepers: bool = parameter(True, "1", description="keepers compete; otherwise the venue's engine acts")
+    payment: Literal["first_price", "all_pay"] = parameter(
+        "all_pay", "", description="whether the losers of a race pay for a failed transaction"
+    )
+    gas: int = parameter(600_000, "gas", ge=0, description="of a liquidation's transaction")
 
 
 class TransferSettings(KeptSettings):
@@ -64,6 +68,15 @@ class TransferSettings(KeptSettings):
         10, "s", "Drift docs: 25 slots", ge=0, description="in which all of an account may be freed"
     )
     initial_share: float = parameter(0.1, "1", ge=0, le=1, description="that may be freed at once")
+    grace: Duration = parameter(
+        600, "s", "Drift protocol-v2: 1500 slots of 0.4 s", ge=0, description="in which the discount stays"
+    )
+    growth: float = parameter(
+        2.5e-6, "1/s", "Drift protocol-v2: 0.01 bp per slot", ge=0, description="of the discount after it"
+    )
+    small: float = parameter(
+        50.0, "USD", "Drift protocol-v2", ge=0, description="position that goes as a whole"
+    )
 
 
 class CloseSettings(KeptSettings):

@@ -42,13 +42,6 @@ class CurveSettings(Settings):
         gt=0,
         description="bound of the premium that funding pays, over the index",
     )
-    average_band: float = parameter(
-        0.1,
-        "1",
-        "Drift protocol-v2: 10 % in tier A, 20 % in B, 50 % in C, a third elsewhere",
-        gt=0,
-        description="bound of a price's distance from the average it enters",
-    )
 
 
 class ImpactSettings(Settings):
@@ -58,6 +51,25 @@ class ImpactSettings(Settings):
     negative_exponent: float = parameter(2.0, "1", "GMX config/markets.ts: BTC, ETH", gt=0, le=3)
     positive_factor: float = parameter(3e-11, "1/USD", "GMX config/markets.ts: BTC, ETH", ge=0)
     positive_exponent: float = parameter(1.0, "1", "GMX config/markets.ts: BTC, ETH", gt=0, le=3)
+    max_positive: float = parameter(
+        0.004,
+        "1",
+        "GMX config: maxPositionImpactFactor",
+        ge=0,
+        le=1,
+        description="impact gained, of notional",
+    )
+    max_negative: float = parameter(
+        0.005, "1", "GMX config: maxPositionImpactFactor", ge=0, le=1, description="impact paid on closing"
+    )
+    lendable_share: float = parameter(
+        0.1, "1", "GMX ConfigUtils: bound", ge=0, le=0.1, description="of backing"
+    )
+    lendable: float = parameter(
+        50_000.0, "USD", "GMX ConfigUtils: bound", ge=0, description="most that the pool lends for impact"
+    )
+    spread: float = parameter(0.0, "1", ge=0, lt=1, description="between highest and lowest oracle price")
+    long_share: float = parameter(0.5, "1", gt=0, lt=1, description="of the pool, behind longs")
     max_open_interest: float = parameter(95e6, "USD", "GMX config: BTC 95 M a side", gt=0)
     reserve_factor: float = parameter(
         0.9, "1", "GMX config: default; BTC 3.45, ETH 2.7, synthetically backed", gt=0, le=10
@@ -113,8 +125,16 @@ class MarketSettings(Settings):
         1.0, "1", ge=0, le=1, description="of unrealised gains toward initial margin"
     )
     price_floor: float = parameter(0.0, "USD", ge=0, description="at which its feed stops; 0: none")
+    price_ceiling: float = parameter(0.0, "USD", ge=0, description="at which its feed stops; 0: none")
     liquidity: float = parameter(
         50e6, "USD", ge=0, description="what providers bring into its AMM or pool at the start"
+    )
+    average_band: float = parameter(
+        0.1,
+        "1",
+        "Drift protocol-v2: 10 % in tier A, 20 % in B, 50 % in C, a third elsewhere",
+        gt=0,
+        description="bound of a price's distance from the average it enters",
     )
     collateral: CollateralSettings = CollateralSettings()
     amm: CurveSettings = CurveSettings()

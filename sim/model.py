@@ -6,6 +6,7 @@ import numpy as np
 from agents.role import (
     BUY_SHARES,
     DEPOSIT,
+    GAS_PER_TRANSACTION,
     SELL_SHARES,
     WITHDRAW,
     Actions,
@@ -17,6 +18,7 @@ from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints, Rows
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
+from protocol.keepers import Offers
 from protocol.oracle import Reading
 from protocol.orders import join
 from sim.configuration import Scenario
@@ -92,7 +94,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.exchange.advance_funding(self.time)
         actions = self._decisions(outside.astype(float))
         fills = self._trade(actions)
-        cascade = self._liquidate(outside)
+        cascade = self._liquidate([action.offers for action in actions], outside)
         self._hedge([action.hedges for action in actions], outside)
         self._pay_gas(actions)
         for action in actions:
@@ -134,10 +136,17 @@ class Model(mesa.Model):  # type: ignore[misc]
             return 1.0
         return max(1.0, float(self.world.gas[self.block]) / self.scenario.world.gas.base)
 
+    @property
+    def gas_price(self) -> float:
+        """Price of blockspace [micro-USD per unit of gas]; ether is priced by its market, if it is listed."""
+        names = self.units.names
+        listed = "ETH" in names
+        ether = self.world.outside[names.index("ETH")] if listed else self.scenario.world.gas.ether
+        return float(self.world.gas[self.block] * 1e-9 * ether * MICRO)
+
     def view(self, outside: Floats) -> View:
         """What agents may see; `outside` in micro-USD per lot."""
-        world, names = self.world, self.units.names
-        ether = names.index("ETH") if "ETH" in names else None
+        world = self.world
         return View(
             block=self.block,
             time=self.time,
@@ -153,7 +162,7 @@ class Model(mesa.Model):  # type: ignore[misc]
             trend=world.trend,
             gas=float(world.gas[self.block]),
             gas_base=self.scenario.world.gas.base,
-            ether=float(world.outside[ether]) if ether is not None else self.scenario.world.gas.ether,
+            gas_price=self.gas_price,
             withdrawn=float(world.shocks.withdrawn[self.block]),
             share_price=self.exchange.share_prices(),
             rests=self.exchange.venue.rests,
@@ -175,13 +184,21 @@ class Model(mesa.Model):  # type: ignore[misc]
         tickets = stream(self.seed_value, "sequence", self.block).permutation(len(batch.account))
         return self.exchange.trade(batch, leaving, self.block, tickets)
 
-    def _liquidate(self, outside: Ints) -> Cascade:
-        """Liquidation rounds, each with fresh lottery tickets."""
+    def _liquidate(self, offers: list[Offers], outside: Ints) -> Cascade:
+        """Liquidation rounds, each with fresh lottery tickets; keepers pay for their transactions."""
         draws = stream(self.seed_value, "liquidation", self.block)
         tickets = draws.integers(0, 2**31, self.rounds)
-        cascade = self.exchange.liquidate(self.time, self.rounds, tickets)
+        standing = Offers(*(np.concatenate(column) for column in zip(*offers, strict=True)))
+        cascade = self.exchange.liquidate(self.time, self.rounds, tickets, standing, self.gas_price)
+        self._charge(self.exchange.engine.receipts())
         self._force(cascade, outside)
         return cascade
+
+    def _charge(self, receipts: Rows) -> None:
+        """Take what keepers have spent on gas and priority out of their wallets."""
+        spent = (receipts["gas"] + receipts["tip"]).astype(float)
+        np.subtract.at(self.outside.cash, receipts["keeper"], spent)
+        np.add.at(self.outside.gas_paid, receipts["keeper"], spent)
 
     def _force(self, cascade: Cascade, outside: Ints) -> None:
         """Tell the world which trades, whose hedges will reach it, nobody decided on."""
@@ -204,7 +221,7 @@ class Model(mesa.Model):  # type: ignore[misc]
 
     def _pay_gas(self, actions: list[Actions]) -> None:
         """Charge everybody who sent a transaction."""
-        cost = self.view(self.units.price(self.world.outside).astype(float)).transaction_cost()
+        cost = GAS_PER_TRANSACTION * self.gas_price
         for action in actions:
             self.outside.cash[action.senders] -= cost
             self.outside.gas_paid[action.senders] += cost

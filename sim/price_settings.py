@@ -31,8 +31,14 @@ class OracleSettings(Settings):
         (1,), "1", description="of the sources (median)"
     )
     minimum_sources: int = parameter(1, "1", ge=1, description="below which the price stays (median)")
+    quorum: float = parameter(
+        0.0, "1", ge=0, le=1, description="of weight, below which the price stays (median)"
+    )
+    period: Duration = parameter(0, "s", ge=0, description="between updates (median); 0: every block")
     noise: float = parameter(0.0002, "1", ge=0, lt=0.1, description="of a source around the outside price")
-    stops_at_floor: bool = parameter(True, "1", description="silent at a price floor; else it reports it")
+    stops_at_bounds: bool = parameter(
+        True, "1", description="silent beyond a price floor or ceiling; else it reports the bound as fresh"
+    )
 
 
 class GuardSettings(Settings):
@@ -43,6 +49,9 @@ class GuardSettings(Settings):
     max_divergence: float = parameter(0.0, "1", ge=0, description="from the oracle's own average")
     max_mark_divergence: float = parameter(0.0, "1", ge=0, description="of the mark from the oracle")
     max_ratio: float = parameter(0.0, "1", ge=0, description="price over average, or the reverse")
+    refuses_bounds: bool = parameter(
+        False, "1", description="a price at the floor or ceiling of its feed is refused"
+    )
 
 
 class GuardsSettings(Settings):

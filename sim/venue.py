@@ -1,19 +1,39 @@
-"""From a scenario's settings to the protocol's integers: prices, sizes, parameters, rules."""
+"""From a scenario's settings to an open venue: its grid, its family, its way of liquidating."""
 
 from typing import NamedTuple
 
 import numpy as np
+from protocol.liquidations.closes import Closes
+from protocol.venues.impact_pool import ImpactPool
 
 from protocol.arithmetic import MICRO
-from protocol.book import FUND, Floats, Ints, market_accounts, open_book
+from protocol.book import FUND, Book, Floats, Ints, market_accounts, open_book
 from protocol.exchange import Exchange
+from protocol.keepers import AuctionRule
 from protocol.liquidations.record import Engine
+from protocol.liquidations.seizure import WindowParameters
+from protocol.liquidations.shortage import TransferRules
 from protocol.liquidations.slices import Slices
 from protocol.liquidations.tranches import TrancheParameters, Tranches
+from protocol.liquidations.transfers import Transfers
+from protocol.liquidations.windows import Windows
+from protocol.venues.amm import Amm
 from protocol.venues.limit_book import LimitBook
 from protocol.venues.orderbook import open_ladder
-from sim.liquidation_settings import TrancheSettings
-from sim.venue_rules import micro, ppm, risk_parameters, rules
+from protocol.venues.repeg import AmmParameters
+from protocol.venues.skew_pool import SkewPool
+from protocol.venues.skew_price import SkewParameters
+from protocol.venues.venue import Venue
+from sim.liquidation_settings import (
+    CloseSettings,
+    KeptSettings,
+    SliceSettings,
+    TrancheSettings,
+    TransferSettings,
+    WindowSettings,
+)
+from sim.pool_rules import pool_parameters
+from sim.venue_rules import integers, micro, ppm, risk_parameters, rules
 from sim.venue_settings import ProtocolSettings
 
 
@@ -52,26 +72,105 @@ def grid(settings: ProtocolSettings) -> Grid:
 
 def open_exchange(settings: ProtocolSettings, units: Grid, prices: Floats, accounts: int) -> Exchange:
     """An empty venue at opening prices, (m,) [USD per base unit]."""
-    price = units.price(prices)
-    book = open_book(accounts, price)
-    isolated = np.array([market.isolated for market in settings.markets.values()])
-    book.fund[isolated] = market_accounts(len(price), FUND)[isolated]
-    venue = LimitBook(open_ladder(units.tick, price))
-    engine = book_engine(settings, venue, accounts)
+    book = open_book(accounts, units.price(prices))
+    if settings.venue.kind == "order_book":
+        isolated = np.array([market.isolated for market in settings.markets.values()])
+        book.fund[isolated] = market_accounts(len(book.mark), FUND)[isolated]
+    if settings.venue.kind == "skew_pool":
+        book.counterparty[:] = book.counterparty[0]
+    venue = open_venue(settings, units, book)
+    engine = open_engine(settings, venue, book)
     return Exchange(book, venue, engine, risk_parameters(settings), rules(settings), 0.0)
 
 
-def book_engine(settings: ProtocolSettings, venue: LimitBook, accounts: int) -> Engine:
-    """The way an order book's venue liquidates."""
+def open_venue(settings: ProtocolSettings, units: Grid, book: Book) -> Venue:
+    """How orders become fills, by the venue's kind."""
+    match settings.venue.kind:
+        case "order_book":
+            return LimitBook(open_ladder(units.tick, book.oracle))
+        case "amm":
+            depth = integers([micro(market.amm.depth) for market in settings.markets.values()])
+            return Amm(book, units.tick, depth, _amm_parameters(settings))
+        case "impact_pool":
+            return ImpactPool(book, pool_parameters(settings))
+        case "skew_pool":
+            return SkewPool(_skew_parameters(settings), book)
+
+
+def _amm_parameters(settings: ProtocolSettings) -> AmmParameters:
+    curves = [market.amm for market in settings.markets.values()]
+    return AmmParameters(
+        least_spread=integers([ppm(curve.base_spread) for curve in curves]),
+        widest_spread=integers([ppm(curve.max_spread) for curve in curves]),
+        pool_share=ppm(settings.venue.pool_fee_share),
+    )
+
+
+def _skew_parameters(settings: ProtocolSettings) -> SkewParameters:
+    markets = settings.markets.values()
+    return SkewParameters(
+        skew_scale=integers([round(market.skew.skew_scale / market.lot) for market in markets]),
+        size_cap=integers([round(market.skew.max_open_interest / market.lot) for market in markets]),
+        locked_share=integers([ppm(market.skew.locked_ratio) for market in markets]),
+        pool_share=ppm(settings.venue.pool_fee_share),
+        settlement_reward=micro(settings.venue.settlement_reward),
+        delay=float(settings.venue.settlement_delay),
+        window=float(settings.venue.settlement_window),
+    )
+
+
+def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
+    """How failing accounts are closed, by the kind of liquidation; the scenario has checked that it fits."""
     chosen = settings.liquidation
-    if isinstance(chosen, TrancheSettings):
-        parameters = TrancheParameters(
-            threshold=micro(chosen.threshold),
-            share=ppm(chosen.share),
-            patience=float(chosen.patience),
-            limit=ppm(chosen.limit),
-            attempts=chosen.attempts,
-            watched=True,
-        )
-        return Tranches(venue, parameters, accounts)
-    return Slices(venue, chosen.attempts)
+    match chosen, venue:
+        case SliceSettings(), LimitBook():
+            return Slices(venue, chosen.attempts)
+        case TrancheSettings(), LimitBook():
+            return Tranches(venue, _tranche_parameters(chosen), len(book.cash))
+        case TransferSettings(), LimitBook() | Amm():
+            return Transfers(book, venue, _transfer_rules(chosen, len(book.mark)), _auction(chosen))
+        case CloseSettings(), ImpactPool():
+            return Closes(venue, chosen.attempts)
+        case WindowSettings(), SkewPool():
+            return Windows(_window_parameters(chosen), venue, np.empty(0, np.int64))
+    raise ValueError(f"liquidation by {chosen.kind} does not go with a venue of kind {settings.venue.kind}")
+
+
+def _tranche_parameters(chosen: TrancheSettings) -> TrancheParameters:
+    return TrancheParameters(
+        threshold=micro(chosen.threshold),
+        share=ppm(chosen.share),
+        patience=float(chosen.patience),
+        limit=ppm(chosen.limit),
+        attempts=chosen.attempts,
+        watched=True,
+    )
+
+
+def _transfer_rules(chosen: TransferSettings, markets: int) -> TransferRules:
+    return TransferRules(
+        fee=integers([ppm(chosen.fee)] * markets),
+        fund_fee=integers([ppm(chosen.fund_fee)] * markets),
+        buffer=ppm(chosen.buffer),
+        grace=float(chosen.grace),
+        growth=chosen.growth * 1e6,
+        first_share=ppm(chosen.initial_share),
+        duration=float(chosen.duration),
+        small=micro(chosen.small),
+    )
+
+
+def _window_parameters(chosen: WindowSettings) -> WindowParameters:
+    return WindowParameters(
+        window=chosen.window,
+        capacity=ppm(chosen.capacity),
+        calm_skew=ppm(chosen.calm_skew),
+        endorsed=not chosen.keepers,
+    )
+
+
+def _auction(chosen: KeptSettings) -> AuctionRule | None:
+    """How keepers compete; None where the venue's own engine acts."""
+    if not chosen.keepers:
+        return None
+    return AuctionRule(payment=chosen.payment, space=chosen.attempts, gas=chosen.gas)

@@ -162,15 +162,17 @@ def _waterfall(settings: ProtocolSettings) -> WaterfallRules:
 def _pricing(settings: ProtocolSettings) -> PricingRules:
     chosen = settings.guards
     acts = (chosen.trade, chosen.liquidate, chosen.withdraw, chosen.fund, chosen.quote)
+    band = np.array([market.average_band for market in settings.markets.values()])
+    bounds = _bounds(settings)
     return PricingRules(
         feed=_feed(settings),
         mark=MarkRule(settings.mark),
-        average=AverageRule("linear", float(chosen.average)),
-        guards=Guards(*map(_guard, acts)),
+        average=AverageRule("linear", float(chosen.average), band),
+        guards=Guards(*(_guard(act, bounds) for act in acts)),
     )
 
 
-def _guard(settings: GuardSettings) -> GuardRule:
+def _guard(settings: GuardSettings, bounds: Bounds) -> GuardRule:
     """A guard in which a bound of 0 is none."""
 
     def bound(limit: float) -> float:
@@ -182,13 +184,13 @@ def _guard(settings: GuardSettings) -> GuardRule:
         max_divergence=bound(settings.max_divergence),
         max_mark_divergence=bound(settings.max_mark_divergence),
         max_ratio=bound(settings.max_ratio),
+        minimum=bounds.minimum if settings.refuses_bounds else 0,
+        maximum=bounds.maximum if settings.refuses_bounds else 0,
     )
 
 
 def _feed(settings: ProtocolSettings) -> AnyFeedRule:
-    chosen, markets = settings.oracle, settings.markets.values()
-    floor = integers([round(market.price_floor * market.lot * MICRO) for market in markets])
-    bounds = Bounds(minimum=floor, stops=chosen.stops_at_floor)
+    chosen, bounds = settings.oracle, _bounds(settings)
     if chosen.kind == "push":
         return PushRule(chosen.deviation, float(chosen.heartbeat), float(chosen.delay), bounds)
     if chosen.kind == "pull":
@@ -196,9 +198,19 @@ def _feed(settings: ProtocolSettings) -> AnyFeedRule:
     return MedianRule(
         weights=integers(list(chosen.weights)),
         minimum_sources=chosen.minimum_sources,
+        quorum=ppm(chosen.quorum),
+        period=float(chosen.period),
         minimum_change=ppm(chosen.deviation),
         bounds=bounds,
     )
+
+
+def _bounds(settings: ProtocolSettings) -> Bounds:
+    """Lowest and highest price that each feed can report."""
+    markets = settings.markets.values()
+    floor = integers([round(market.price_floor * market.lot * MICRO) for market in markets])
+    ceiling = integers([round(market.price_ceiling * market.lot * MICRO) for market in markets])
+    return Bounds(floor, ceiling, settings.oracle.stops_at_bounds)
 
 
 def _accrual(settings: ProtocolSettings) -> AccrualRules:
@@ -218,7 +230,7 @@ def _funding(settings: ProtocolSettings) -> FundingRule:
         return InterestRule(chosen.interest, chosen.pull, chosen.cap, every)
     if isinstance(chosen, TwapSettings):
         divergence = np.array([market.amm.funding_divergence for market in markets])
-        band = np.array([market.amm.average_band for market in markets])
+        band = np.array([market.average_band for market in markets])
         shares = (chosen.offset, chosen.mark_divergence, chosen.pool_share)
         return TwapRule(divergence, band, *shares, interval=every)
     if isinstance(chosen, AdaptiveSettings):

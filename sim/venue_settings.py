@@ -44,12 +44,18 @@ class VenueSettings(Settings):
     settlement_delay: Duration = parameter(
         0, "s", ge=0, description="from commitment to the price of a pool's fill"
     )
+    settlement_reward: float = parameter(
+        0.0, "USD", ge=0, description="that each settled order of a pool pays"
+    )
     settlement_window: Duration = parameter(60, "s", "Synthetix v3 on Base", gt=0)
     pool_fee_share: float = parameter(
         0.63, "1", "GMX config: 37 % to the fee receiver", ge=0, le=1, description="of fees, to the pool"
     )
     max_gains: float = parameter(
         0.9, "1", "GMX config: 90 %, synthetic markets 60 %", gt=0, description="of a side, over its pool"
+    )
+    max_gains_for_entry: float = parameter(
+        0.9, "1", "GMX config: 90 %", gt=0, description="beyond which nobody can provide"
     )
     max_gains_for_exit: float = parameter(
         0.7, "1", "GMX config: 70 %, synthetic markets 45 %", gt=0, description="beyond which providers wait"

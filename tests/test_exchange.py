@@ -10,7 +10,6 @@ from venue import (
     CAROL,
     DAVE,
     ERIN,
-    RULES,
     equity,
     hold,
     integers,
@@ -28,17 +27,19 @@ from venue import (
 
 from protocol.book import CLEARING, INSURANCE, VAULT, move_cash
 from protocol.exchange import Exchange
-from protocol.journal import Cascade, Journal
-from protocol.liquidations.record import TAKEN_OVER, UNFILLED
-from protocol.orders import IMMEDIATE, POST_ONLY, Orders
-from protocol.scan import liquidatable
-from protocol.venues.orderbook import BID
-from protocol.waterfall import (
+from protocol.journal import (
     AUTO_DELEVERAGING,
     BACKSTOP_VAULT,
     INSURANCE_FUND,
     SOCIALISED_LOSS,
+    Cascade,
+    Journal,
 )
+from protocol.liquidations.record import TAKEN_OVER, UNFILLED
+from protocol.oracle import calm_reading
+from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.scan import liquidatable
+from protocol.venues.orderbook import BID
 
 pytestmark = pytest.mark.kernel
 
@@ -73,7 +74,7 @@ def test_the_mark_is_the_oracle_where_the_rules_say_so() -> None:
 def test_a_median_mark_does_not_follow_a_single_source() -> None:
     exchange = venue(1e6, rules={"mark": "median"})
     quote(exchange, ALICE, (5, 99.9), (-5, 100.1))
-    exchange.update_prices(integers(usd(50)), 60.0, np.array([True]), 1.0)
+    exchange.update_prices(calm_reading(integers(usd(50)))._replace(stalled=np.array([True])), 60.0)
 
     assert exchange.book.oracle.tolist() == [usd(100)]
     assert exchange.book.mark.tolist() == [usd(100)]
@@ -162,7 +163,7 @@ def test_a_moving_mark_gives_everybody_another_try() -> None:
     exchange = venue(600, 600, 1e7, 1e7, rules={"mark": "median"})
     hold(exchange, ALICE, CAROL, 1_000)
     hold(exchange, BOB, CAROL, 1_000)
-    exchange.ladder.last[0] = usd(100)
+    exchange.venue.ladder.last[0] = usd(100)
     quote(exchange, DAVE, (40, 99.5))
     cascade = exchange.liquidate(integers(usd(98.5)), 0.0, 3, np.zeros(3, np.int64))
     tried = Counter(cascade.liquidations["account"].tolist())
@@ -421,8 +422,3 @@ def test_resting_orders_of_a_bankrupt_account_do_it_no_harm() -> None:
 
     assert resting(exchange, BID) == []
     assert exchange.book.size[0, ALICE] == 0
-
-
-def test_the_rules_of_the_tests_are_those_of_dydx() -> None:
-    assert (RULES.adl, RULES.adl_attempts, RULES.adl_counterparties) == ("queue", 10, 500)
-    assert (RULES.withdrawal_gate, RULES.last_resort) == (50, "gate")

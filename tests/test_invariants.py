@@ -89,7 +89,7 @@ def lose_the_mark(exchange: Exchange) -> None:
 
 
 def cross_the_book(exchange: Exchange) -> None:
-    exchange.ladder.key[0, 0] = usd(101)
+    exchange.venue.ladder.key[0, 0] = usd(101)
 
 
 VIOLATIONS = [

@@ -58,7 +58,7 @@ def failing(collateral: float = 600, side: int = 1, **settings: Any) -> Exchange
 def liquidate_alice(exchange: Exchange) -> Rows:
     """Plan and execute ALICE's liquidation order of one round; returns its record."""
     plan = plan_round(exchange.book, exchange.parameters, integers(ALICE), 50, 0)
-    execute_round(exchange.book, exchange.parameters, exchange.ladder, plan)
+    execute_round(exchange.book, exchange.parameters, exchange.venue.ladder, plan)
     return plan[0]
 
 
@@ -225,7 +225,7 @@ def test_the_best_bids_are_used_first_and_the_last_price_follows() -> None:
 
     assert order["quote"] == -usd(60 * 99.4 + 40 * 99.3)
     assert resting(exchange, BID) == [(CAROL, 20, 99.3)]
-    assert exchange.ladder.last[0] == usd(99.3)
+    assert exchange.venue.ladder.last[0] == usd(99.3)
 
 
 def test_a_maker_without_margin_leaves_and_the_order_goes_on() -> None:
@@ -295,7 +295,7 @@ def test_an_order_is_skipped_if_earlier_fills_have_saved_the_account() -> None:
     quote(exchange, CAROL, (600, 99.4))
     candidates = liquidatable(exchange.book, exchange.parameters)
     plan = plan_round(exchange.book, exchange.parameters, candidates, 50, 0)
-    progress = execute_round(exchange.book, exchange.parameters, exchange.ladder, plan)
+    progress = execute_round(exchange.book, exchange.parameters, exchange.venue.ladder, plan)
 
     assert candidates.tolist() == [ALICE, CAROL]
     assert plan["account"].tolist() == [ALICE, CAROL]
@@ -446,7 +446,7 @@ def test_compiled_and_interpreted_plans_agree() -> None:
 
 def test_liquidating_into_an_empty_book_changes_nothing() -> None:
     exchange = failing()
-    exchange.ladder = open_ladder(integers(1), integers(1))
+    exchange.venue.ladder = open_ladder(integers(1), integers(1))
     before = exchange.book.cash.copy()
     cascade = liquidate(exchange)
 

@@ -28,7 +28,7 @@ def model() -> Iterator[Model]:
 
 def state(model: Model) -> list[np.ndarray]:
     """Everything that the venue and the outside are, copied."""
-    exchange, ladder = model.exchange, model.exchange.ladder
+    exchange, ladder = model.exchange, model.exchange.venue.ladder
     resting = [
         column[row, :count] for column in ladder[:4] for row, count in enumerate(ladder.orders.tolist())
     ]

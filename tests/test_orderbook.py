@@ -97,7 +97,7 @@ def test_a_taker_trades_at_the_makers_price() -> None:
 
     assert traded(fills) == [(BOB, ALICE, 5, 100)]
     assert exchange.book.cash[BOB] == usd(1e6 - 500)
-    assert exchange.ladder.last[0] == usd(100)
+    assert exchange.venue.ladder.last[0] == usd(100)
 
 
 def test_a_limit_stops_at_worse_prices_and_the_rest_stays_in_the_book() -> None:
@@ -189,7 +189,7 @@ def test_a_leaving_account_loses_all_its_orders_and_nobody_else_any() -> None:
     leaving = nobody(exchange)
     leaving[ALICE] = True
 
-    assert cancel_orders(exchange.ladder, leaving, 0) == 2
+    assert cancel_orders(exchange.venue.ladder, leaving, 0) == 2
     assert resting(exchange, BID) == [(BOB, 5, 99)]
     assert resting(exchange, ASK) == [(BOB, 5, 101)]
 
@@ -216,7 +216,7 @@ def test_a_bid_below_the_smallest_price_buys_nothing() -> None:
 
 def test_the_book_grows_beyond_its_first_capacity() -> None:
     exchange = rich()
-    count = 3 * exchange.ladder.key.shape[1]
+    count = 3 * exchange.venue.ladder.key.shape[1]
     prices = 90 + np.arange(count) % 7
     batch = orders(np.full(count, ALICE), 0, np.full(count, 1), prices * usd(1), REST, expiry=9)
     exchange.trade(batch, nobody(exchange), 0, np.arange(count))
@@ -229,16 +229,16 @@ def test_growing_the_book_keeps_what_rests_in_it() -> None:
     exchange = rich()
     quote(exchange, ALICE, (5, 99), (6, 98), (-7, 101))
     before = resting(exchange, BID), resting(exchange, ASK)
-    exchange.ladder = with_room(exchange.ladder, 1_000)
+    exchange.venue.ladder = with_room(exchange.venue.ladder, 1_000)
 
     assert (resting(exchange, BID), resting(exchange, ASK)) == before
-    assert with_room(exchange.ladder, 10) is exchange.ladder
+    assert with_room(exchange.venue.ladder, 10) is exchange.venue.ladder
 
 
 @pytest.mark.parametrize("row", reference("fees")["rows"])
 def test_fees_are_rounded_up_on_both_sides_and_rebates_too(row: dict[str, float]) -> None:
     exchange = venue(1e6, 1e6, prices=(row["notional"],), **LARGE_FEES)
-    exchange.ladder.tick[0] = 1
+    exchange.venue.ladder.tick[0] = 1
     quote(exchange, ALICE, (-1, row["notional"]))
     place(exchange, BOB, 1)
 
@@ -251,7 +251,7 @@ def test_fees_are_rounded_up_on_both_sides_and_rebates_too(row: dict[str, float]
 def test_rebates_never_exceed_the_takers_fee(size: int, price: int, fee: int) -> None:
     exchange = venue(0, 0, taker_fee=fee, maker_fee=-fee)
     exchange.book.cash[[ALICE, BOB]] = 10**17
-    exchange.ladder.tick[0] = 1
+    exchange.venue.ladder.tick[0] = 1
     batch = orders(integers(ALICE, BOB), 0, integers(-size, size), price, REST)
     exchange.trade(batch, nobody(exchange), 0, integers(0, 1))
 
@@ -371,7 +371,7 @@ def test_a_crowd_of_small_makers_fits_the_record_of_fills() -> None:
 def test_impact_prices_and_depth_read_the_book_by_notional() -> None:
     exchange = rich()
     quote(exchange, ALICE, (50, 99), (100, 98), (-50, 101), (-30, 102))
-    shown = quotes(exchange.ladder, integers(usd(9_850)), exchange.book.oracle)
+    shown = quotes(exchange.venue.ladder, integers(usd(9_850)), exchange.book.oracle)
 
     assert (shown.bid[0], shown.ask[0]) == (usd(99), usd(101))
     assert shown.impact_bid[0] == pytest.approx(usd(9_850) / (50 + 4_900 / 98))
@@ -445,8 +445,8 @@ order_rows = st.tuples(
 @given(st.lists(order_rows, min_size=1, max_size=30))
 def test_matching_agrees_with_a_book_of_sorted_lists(rows: list[tuple[int, int, int, int, bool]]) -> None:
     exchange = rich()
-    exchange.ladder.tick[0] = 1
-    _, fills = match(exchange.book, exchange.parameters, exchange.ladder, batch_of(rows))
+    exchange.venue.ladder.tick[0] = 1
+    _, fills = match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of(rows))
     found = [tuple(int(fill[name]) for name in ("taker", "maker", "size", "price")) for fill in fills]
 
     assert found == expected_fills(rows)
@@ -457,14 +457,14 @@ def test_compiled_and_interpreted_matching_agree(rows: list[tuple[int, int, int,
     worlds = []
     for kernel in (match_orders, match_orders.py_func):
         exchange = venue(15, 9, 3, 6)
-        exchange.ladder = with_room(exchange.ladder._replace(tick=integers(1)), 30)
+        exchange.venue.ladder = with_room(exchange.venue.ladder._replace(tick=integers(1)), 30)
         exchange.book.mark[0] = 100
         exchange.book.cash[ALICE : DAVE + 1] = [40, 20, 10, 5]
         fills = np.zeros(
-            100, match(exchange.book, exchange.parameters, exchange.ladder, batch_of([]))[1].dtype
+            100, match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of([]))[1].dtype
         )
-        done = kernel(exchange.book, exchange.parameters, exchange.ladder, batch_of(rows), fills)
-        worlds.append((fills[:done].tolist(), exchange.book.cash.tolist(), exchange.ladder.orders.tolist()))
+        done = kernel(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of(rows), fills)
+        worlds.append((fills[:done].tolist(), exchange.book.cash.tolist(), exchange.venue.ladder.orders.tolist()))
 
     assert worlds[0] == worlds[1]
 
@@ -475,12 +475,12 @@ def test_no_fill_leaves_anybody_below_initial_margin_unless_it_made_them_safer(
     rows: list[tuple[int, int, int, int, bool]], mark: int
 ) -> None:
     exchange = venue(0, 0, 0, 0, initial=200_000, maintenance=100_000)
-    exchange.ladder.tick[0] = 1
+    exchange.venue.ladder.tick[0] = 1
     exchange.book.cash[ALICE : DAVE + 1] = [900, 200, 100, 50]
     for row in rows:
         exchange.book.mark[0] = mark
         before = [risk(exchange, account) for account in range(ALICE, DAVE + 1)]
-        exchange.ladder, _ = match(exchange.book, exchange.parameters, exchange.ladder, batch_of([row]))
+        exchange.venue.ladder, _ = match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of([row]))
         after = [risk(exchange, account) for account in range(ALICE, DAVE + 1)]
         for old, new in zip(before, after, strict=True):
             assert new == old or new[0] >= new[1] or (new[2] <= old[2] and new[0] * old[2] >= old[0] * new[2])
@@ -494,11 +494,11 @@ def test_renaming_accounts_renames_the_outcome(
     outcomes = []
     for renamed in (dict(zip(cash, cash, strict=True)), dict(zip(cash, names, strict=True))):
         exchange = venue(0, 0, 0, 0)
-        exchange.ladder.tick[0], exchange.book.mark[0] = 1, 100
+        exchange.venue.ladder.tick[0], exchange.book.mark[0] = 1, 100
         for account, amount in cash.items():
             exchange.book.cash[renamed[account]] = amount
         batch = batch_of([(renamed[account], *rest) for account, *rest in rows])
-        match(exchange.book, exchange.parameters, exchange.ladder, batch)
+        match(exchange.book, exchange.parameters, exchange.venue.ladder, batch)
         outcomes.append([exchange.book.cash[renamed[account]] for account in cash])
 
     assert outcomes[0] == outcomes[1]
@@ -507,7 +507,7 @@ def test_renaming_accounts_renames_the_outcome(
 def test_interpreted_readings_of_the_book_agree_with_the_compiled_ones() -> None:
     exchange = rich()
     quote(exchange, ALICE, (50, 99), (100, 98), (-50, 101), (-30, 102))
-    ladder = exchange.ladder
+    ladder = exchange.venue.ladder
 
     for row in (BID, ASK):
         assert impact_price(ladder, row, usd(7_000)) == impact_price.py_func(ladder, row, usd(7_000))

@@ -8,12 +8,15 @@ import yaml
 
 from protocol.accrual import AccrualRules
 from protocol.arithmetic import MICRO, PPM
+from protocol.backstop import ONE_PURSE
 from protocol.book import INSURANCE, VAULT, Ints, Rows, exchange_position, first_trader, open_book
-from protocol.collateral import INITIAL_MARGIN
+from protocol.collateral import INITIAL_MARGIN, WithdrawalRule
+from protocol.deleveraging import Deleveraging
 from protocol.exchange import Exchange, Rules
 from protocol.journal import Cascade
 from protocol.liquidations.slices import Slices
 from protocol.margin import account_risk
+from protocol.mark import MarkRule
 from protocol.oracle import calm_reading
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
 from protocol.parameters import RiskParameters, flat_margins
@@ -21,27 +24,13 @@ from protocol.premium_funding import PremiumRule
 from protocol.pricing import PricingRules
 from protocol.venues.limit_book import LimitBook
 from protocol.venues.orderbook import open_ladder, resting_orders
+from protocol.waterfall import WaterfallRules
 
 MOST_MARKETS = 4
 ALICE, BOB, CAROL, DAVE, ERIN = range(first_trader(MOST_MARKETS), first_trader(MOST_MARKETS) + 5)
 TICK = 0.01
 FOREVER = 1 << 40
 
-RULES = Rules(
-    prices=PricingRules(),
-    accrual=AccrualRules(PremiumRule(np.zeros(1, np.int64), np.zeros(1, np.int64))),
-    round_seconds=1.0,
-    backstop="none",
-    adl="queue",
-    adl_price="bankruptcy",
-    adl_attempts=10,
-    adl_counterparties=500,
-    last_resort="gate",
-    withdrawal_gate=50,
-    withdrawal=INITIAL_MARGIN,
-    vault_lock=0.0,
-    pool_lock=0.0,
-)
 DYDX = {
     "taker_fee": 0,
     "maker_fee": 0,
@@ -82,6 +71,40 @@ def parameters(markets: int = 1, **changes: Any) -> RiskParameters:
     return RiskParameters(**everything)
 
 
+def chosen_rules(
+    markets: int = 1,
+    mark: str = "oracle",
+    backstop: str = "none",
+    adl: str = "queue",
+    adl_price: str = "bankruptcy",
+    adl_attempts: int = 10,
+    adl_counterparties: int = 500,
+    last_resort: str = "gate",
+    withdrawal_gate: int = 50,
+    funding_interval: int = 3600,
+    withdrawal: WithdrawalRule = INITIAL_MARGIN,
+) -> Rules:
+    """dYdX's rules, some of them replaced by name."""
+    gap, default = integers(*[8_000] * markets), integers(*[0] * markets)
+    deleveraging = Deleveraging(adl, adl_price, False, adl_counterparties)
+    return Rules(
+        prices=PricingRules(mark=MarkRule(mark)),
+        accrual=AccrualRules(PremiumRule(gap, default, interval=funding_interval)),
+        round_seconds=1.0,
+        waterfall=WaterfallRules(
+            backstop=ONE_PURSE if backstop == "takeover" else None,
+            deleveraging=None if adl == "none" else deleveraging,
+            attempts=adl_attempts,
+            rescues_partial=False,
+            last_resort=last_resort,
+        ),
+        withdrawal_gate=withdrawal_gate,
+        withdrawal=withdrawal,
+        vault_lock=0.0,
+        pool_lock=0.0,
+    )
+
+
 def venue(
     *deposits: float,
     prices: tuple[float, ...] = (100.0,),
@@ -94,8 +117,7 @@ def venue(
     """A venue whose traders, from ALICE on, and whose fund and vault have brought these deposits [USD]."""
     opening, tick = integers(*map(usd, prices)), integers(*[usd(TICK)] * len(prices))
     book = open_book(ALICE + max(len(deposits), 5), opening)
-    votes = PremiumRule(integers(*[8_000] * len(prices)), integers(*[0] * len(prices)))
-    chosen = RULES._replace(accrual=AccrualRules(votes))._replace(**(rules or {}))
+    chosen = chosen_rules(len(prices), **(rules or {}))
     limit_book = LimitBook(open_ladder(tick, opening, capacity=8))
     engine = Slices(limit_book, attempts)
     exchange = Exchange(book, limit_book, engine, parameters(len(prices), **changes), chosen, 0.0)
@@ -172,7 +194,7 @@ def liquidate(exchange: Exchange, rounds: int = 1, ticket: int = 0, time: float 
 
 def resting(exchange: Exchange, side: int, market: int = 0) -> list[tuple[int, int, float]]:
     """Orders of one side as (account, lots, price), the best first."""
-    orders = resting_orders(exchange.ladder, 2 * market + side)
+    orders = resting_orders(exchange.venue.ladder, 2 * market + side)
     return [(int(each["account"]), int(each["size"]), int(each["price"]) / MICRO) for each in orders]
 
 

@@ -4,7 +4,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from protocol.book import Book, Ints, Rows
+from protocol.book import Book, Ints, Mask, Rows
+from protocol.keepers import RECEIPT, Offers
 from protocol.parameters import RiskParameters
 
 UNFILLED, PARTIAL, COMPLETE, TAKEN_OVER = range(4)
@@ -35,6 +36,16 @@ LIQUIDATION = np.dtype(
     ]
 )
 
+DELEVERAGE = np.dtype(
+    [
+        (name, np.int64)
+        for name in ("round", "account", "counterparty", "market", "size", "quote", "mark", "haircut")
+    ]
+)
+
+NOBODY = np.empty(0, np.int64)
+NO_OFFERS = Offers(NOBODY, np.empty(0), NOBODY, NOBODY, NOBODY)
+
 
 class Moment(NamedTuple):
     """When a round of liquidations takes place, and its lottery ticket.
@@ -60,6 +71,28 @@ class Moment(NamedTuple):
 class Engine(Protocol):
     """A way of liquidating: closes what it can of the candidates' positions in one round."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work to do in further rounds, even without candidates."""
+        ...
+
+    def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
+        """Learn, once a block, which keepers stand ready and whose prices may be used.
+
+        Parameters
+        ----------
+        offers : Offers
+        gas_price : float
+            Base fee [micro-USD per unit of gas].
+        usable : (m,) bool
+            Markets whose price liquidation may use.
+        """
+        ...
+
+    def receipts(self) -> Rows:
+        """What keepers have spent since they were last asked, (k,) RECEIPT."""
+        ...
+
     def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
         """Liquidate some of `candidates`, (k,) accounts below maintenance, ascending.
 
@@ -73,3 +106,16 @@ class Engine(Protocol):
             the position over or sent the transaction, −1 for nobody.
         """
         ...
+
+
+class Unattended:
+    """What engines share that need no keepers and do all they can for their candidates at once."""
+
+    busy = False
+
+    def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
+        """Nobody is asked."""
+
+    def receipts(self) -> Rows:
+        """Nobody has spent anything."""
+        return np.zeros(0, RECEIPT)

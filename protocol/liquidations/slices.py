@@ -13,7 +13,7 @@ import numpy as np
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil, ppm_floor
 from protocol.book import FEES, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment, Unattended
 from protocol.margin import (
     account_risk,
     fill_allows,
@@ -116,7 +116,7 @@ def plan_liquidations(
         urgency[index] = abs(row.limit / mark - 1.0)
 
 
-class Slices:
+class Slices(Unattended):
     """Liquidation by slices against the order book, as dYdX does it.
 
     Parameters

@@ -17,7 +17,7 @@ from protocol.arithmetic import MICRO, PPM, ppm_ceil
 from protocol.backstop import ONE_PURSE, Backstop, below_trigger, vault_accepts
 from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment, Unattended
 from protocol.liquidations.slices import bankruptcy_quote
 from protocol.margin import account_risk, fill_allows, interest_change, risk_after
 from protocol.parameters import RiskParameters
@@ -66,7 +66,7 @@ class TrancheParameters(NamedTuple):
 HYPERLIQUID = TrancheParameters(100_000 * MICRO, 200_000, 30.0, 0, 500, True)
 
 
-class Tranches:
+class Tranches(Unattended):
     """Liquidation by market orders against the order book, as Hyperliquid does it.
 
     The accounts with the least equity over maintenance come first, and of their positions the largest. A

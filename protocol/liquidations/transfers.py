@@ -87,7 +87,22 @@ class Transfers:
         self.since = np.full(accounts, np.nan)
         self.freed = np.zeros(accounts, np.int64)
         self.last_market = np.full(accounts, -1, np.int64)
-        self.receipts: list[Rows] = []
+        self.spent: list[Rows] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether accounts are under liquidation that may be above maintenance again, short of the buffer."""
+        return bool(self.flagged.any())
+
+    def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
+        """Note the keepers and the gas price of the block, and whose oracle may be used."""
+        self.offers, self.gas_price, self.usable = offers, gas_price, usable
+
+    def receipts(self) -> Rows:
+        """What keepers have spent since they were last asked, (k,) RECEIPT."""
+        rows = np.concatenate([np.zeros(0, RECEIPT), *self.spent])
+        self.spent = []
+        return rows
 
     @property
     def flagged(self) -> Mask:
@@ -138,7 +153,7 @@ class Transfers:
             if done:
                 self.last_market[plan["account"][job]] = plan["market"][job]
         award.receipts["round"] = plan["round"][0]
-        self.receipts.append(award.receipts)
+        self.spent.append(award.receipts)
 
     def _choose(self, jobs: Jobs, draw: int) -> Award:
         """Keeper of each job: by auction, or by lot among those with the capital."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from protocol.arithmetic import PPM
 from protocol.book import Book, Ints, Mask, Row, Rows, exchange_position, first_trader, move_cash
+from protocol.keepers import RECEIPT, Offers
 from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.seizure import WindowParameters, flag_payment, hand_over, keeper_payment
@@ -58,6 +59,8 @@ class Windows:
         Markets whose price may be used for liquidation.
     rewards : int
         Paid to keepers so far [micro-USD].
+    deserted : bool
+        No keeper stands ready in this block, so nothing is done.
     """
 
     def __init__(self, parameters: WindowParameters, pool: SkewPool, keepers: Ints) -> None:
@@ -68,8 +71,24 @@ class Windows:
         self.queue = np.zeros(0, np.int64)
         self.usable = np.ones(markets, np.bool_)
         self.rewards = 0
+        self.deserted = False
         self._times = np.zeros(0)
         self._closed = np.zeros((markets, 0), np.int64)
+
+    @property
+    def busy(self) -> bool:
+        """Whether flagged accounts still hold positions."""
+        return len(self.queue) > 0
+
+    def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
+        """Note the keepers who put up with the gas price of the block, and whose price may be used."""
+        self.keepers = offers.account[offers.tolerance >= gas_price]
+        self.usable = usable
+        self.deserted = len(self.keepers) == 0 and not self.parameters.endorsed
+
+    def receipts(self) -> Rows:
+        """The reward covers what a keeper spends, so nothing is left to tell."""
+        return np.zeros(0, RECEIPT)
 
     @property
     def flagged(self) -> Mask:
@@ -86,6 +105,8 @@ class Windows:
             whose gain or loss the pool took. On an account's first row, `fee` is the worth that was seized
             at the flag, and `pool` what the pool paid in, later also negative for what it took out.
         """
+        if self.deserted:
+            return np.zeros(0, LIQUIDATION)
         fresh = self._flag(book, candidates)
         accounts = np.concatenate((self.queue, fresh))
         room = self._room(book, parameters, moment)
@@ -207,14 +228,21 @@ def close_accounts(
     done, paid = 0, 0
     closing = keeper_payment(parameters, rules, 0, rules.close_cost, 0)
     for index in range(accounts.size):
-        account, keeper, acted = accounts[index], keepers[index], index >= flagged_before
-        payment = flag_payment(book, parameters, rules, account) if acted else closing
-        start, done = done, close_account(book, parameters, account, acted, room, rows, done)
-        for row in range(start, done):
-            acted = acted or rows[row].filled != 0
-        if acted and keeper != NOBODY:
+        account, keeper, fresh = accounts[index], keepers[index], index >= flagged_before
+        payment = flag_payment(book, parameters, rules, account) if fresh else closing
+        start, done = done, close_account(book, parameters, account, fresh, room, rows, done)
+        if keeper != NOBODY and (fresh or lots_closed(rows, start, done) > 0):
             for row in range(start, done):
                 rows[row].keeper = keeper
             move_cash(book, book.counterparty[0], keeper, payment)
             paid += payment
     return done, paid
+
+
+@kernel
+def lots_closed(rows: Rows, start: int, end: int) -> int:
+    """Lots closed in some rows, all markets added up."""
+    lots = 0
+    for row in range(start, end):
+        lots += abs(rows[row].filled)
+    return lots

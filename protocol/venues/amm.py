@@ -14,10 +14,12 @@ import numpy as np
 
 from protocol.book import Book, Floats, Ints, Mask, Rows
 from protocol.kernels import kernel
+from protocol.liquidations.record import DELEVERAGE
+from protocol.liquidity import Desk, Locks, vault_desk
 from protocol.orders import Orders
 from protocol.parameters import RiskParameters
-from protocol.venues.curve import cash_lots, lots_until, open_curve, trade_value
-from protocol.venues.hybrid import match_hybrid, quoting_reserves, uncross
+from protocol.venues.curve import cash_lots, lots_until, open_curve, reserves, trade_value
+from protocol.venues.hybrid import Hybrid, match_hybrid, quoted_peg, uncross
 from protocol.venues.orderbook import ASK, BID, cancel_orders, open_ladder, resting_orders, with_room
 from protocol.venues.repeg import AmmParameters, State, refresh_markets
 from protocol.venues.venue import FILL, Quotes
@@ -45,6 +47,9 @@ class Amm:
     ladder : Ladder
     state : State
     """
+
+    rests = True
+    automated = False
 
     def __init__(self, book: Book, tick: Ints, depth: Ints, parameters: AmmParameters) -> None:
         markets = len(tick)
@@ -87,9 +92,9 @@ class Amm:
         """
         self.ladder = with_room(self.ladder, len(batch.account))
         fills = np.zeros(5 * len(batch.account) + 3 * int(self.ladder.orders.sum()) + 2, FILL)
-        share, state = self.parameters.pool_share, self.state
-        first = uncross(book, parameters, state, share, self.ladder, fills)
-        done = match_hybrid(book, parameters, state, share, self.ladder, batch, fills[first:])
+        hybrid = Hybrid(self.state, self.ladder, self.parameters.pool_share)
+        first = uncross(book, parameters, hybrid, fills)
+        done = match_hybrid(book, parameters, hybrid, batch, fills[first:])
         return fills[: first + done]
 
     def usage(self, book: Book) -> Floats:
@@ -114,8 +119,9 @@ class Amm:
         buying = side == ASK
         resting = resting_orders(self.ladder, 2 * market + side)
         prices, lots = resting["price"].astype(np.float64), resting["size"].astype(np.float64)
-        base, quote = quoting_reserves(book, self.state, market, buying)
-        peg, room = float(self.state.curve.peg[market]), float(self.state.room[side, market])
+        position = float(book.size[market, book.counterparty[market]])
+        base, quote = reserves(self.state.curve, market, position)
+        peg, room = quoted_peg(self.state, market, buying), float(self.state.room[side, market])
         stock, sign = (base, quote, peg, room), 1.0 if buying else -1.0
         offers = [peg * quote / base] if room else []
         best = (min if buying else max)([*prices[:1], *offers], default=0.0)
@@ -123,6 +129,19 @@ class Amm:
         edge = book.oracle[market] * (1.0 + BAND if buying else 1.0 - BAND)
         impact = spent / taken if spent >= notional * (1.0 - 1e-12) and taken else 0.0
         return best, impact, sweep(prices, lots, stock, sign, UNLIMITED, edge)[0]
+
+    def relieve(self, book: Book, time: float) -> Rows:
+        """No gain is beyond what is there to pay it; see `Venue.relieve`."""
+        return np.zeros(0, DELEVERAGE)
+
+    def desk(
+        self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks
+    ) -> Desk:
+        """Terms on which depositors enter and leave an AMM: its position, its cash and its fee pool."""
+        desk = vault_desk(book, parameters, purse, time, locks)
+        fees = int(book.cash[book.impact[book.counterparty == purse]].sum())
+        free = min(desk.free + fees, int(book.cash[purse]) + fees)
+        return desk._replace(dear=desk.dear + fees, cheap=desk.cheap + fees, free=free)
 
     def violated(self, book: Book) -> list[str]:
         """Markets whose curve has no reserves left, or whose position does not fit on it."""

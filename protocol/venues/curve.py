@@ -81,19 +81,12 @@ def closing_value(curve: Curve, market: int, position: float) -> float:
 
 
 @kernel
-def side_reserves(curve: Curve, market: int, position: float, shift: float) -> tuple[float, float]:
-    """Reserves moved along the curve until the price is 1 + `shift` times as high.
-
-    The venue moves the quote reserve by half the spread; the square root makes bid and ask exact.
-    """
-    base, quote = reserves(curve, market, position)
-    factor = np.sqrt(1.0 + shift)
-    return base / factor, quote * factor
-
-
-@kernel
 def trade_value(base: float, quote: float, peg: float, change: float) -> float:
-    """Cash that a taker pays for `change` lots from these reserves [micro-USD]; negative for a sale."""
+    """Cash that a taker pays for `change` lots from these reserves [micro-USD]; negative for a sale.
+
+    A spread multiplies the peg: then a trade in parts costs what the whole does, which reserves shifted by
+    the spread, as the venue has them, give only to first order.
+    """
     return peg * quote * change / (base - change)
 
 
@@ -122,17 +115,44 @@ def open_sides(curve: Curve, market: int, position: float, concentration: float)
 
 
 @kernel
-def affordable_peg(curve: Curve, market: int, position: float, price: float, budget: float) -> float:
-    """Peg that puts the curve at `price`, or as near to it as the budget reaches [micro-USD per lot].
-
-    A peg that lowers the closing value of the position costs the difference; one that raises it is free.
-    """
+def peg_at(curve: Curve, market: int, position: float, price: float) -> float:
+    """Peg that puts the curve at `price`."""
     base, quote = reserves(curve, market, position)
-    peg, wanted = curve.peg[market], price * base / quote
-    cost = closing_value(curve, market, position) * (1.0 - wanted / peg)
-    if cost <= budget or cost <= 0.0:
+    return price * base / quote
+
+
+@kernel
+def peg_cost(curve: Curve, market: int, position: float, peg: float) -> float:
+    """What a new peg takes from the closing value of the position [micro-USD]; negative for a gain."""
+    return closing_value(curve, market, position) * (1.0 - peg / curve.peg[market])
+
+
+@kernel
+def affordable_peg(curve: Curve, market: int, position: float, price: float, budget: float) -> float:
+    """Peg that puts the curve at `price`, or as near to it as the budget reaches [micro-USD per lot]."""
+    peg, wanted = curve.peg[market], peg_at(curve, market, position, price)
+    cost = peg_cost(curve, market, position, wanted)
+    if cost <= max(budget, 0.0):
         return wanted
     return peg + (wanted - peg) * max(budget, 0.0) / cost
+
+
+@kernel
+def tethered_peg(
+    curve: Curve, market: int, position: float, oracle: float, half: float, budget: float
+) -> float:
+    """Affordable peg, but one that leaves the curve no farther from the oracle than `half` [1].
+
+    That much the AMM follows on credit, as the venue lets its fee pool fall below zero for it.
+
+    References
+    ----------
+    .. [1] Drift protocol-v2, math/repeg.rs, calculate_optimal_peg_and_budget.
+    """
+    peg = affordable_peg(curve, market, position, oracle, budget)
+    low = peg_at(curve, market, position, oracle * (1.0 - half))
+    high = peg_at(curve, market, position, oracle * (1.0 + half))
+    return min(max(peg, low), high)
 
 
 @kernel
@@ -163,3 +183,10 @@ def rescale(curve: Curve, market: int, position: float, scale: float) -> None:
     base = reserves(curve, market, position)[0]
     curve.root[market] *= scale
     curve.centre[market] = base * scale - position
+
+
+@kernel
+def fits(curve: Curve, market: int, position: float, scale: float, concentration: float) -> bool:
+    """Whether the position stays inside the band of reserves that are multiplied by `scale`."""
+    base = reserves(curve, market, position)[0] * scale
+    return base / concentration <= base - position <= base * concentration

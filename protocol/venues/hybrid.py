@@ -1,5 +1,7 @@
 """Matching against a virtual AMM and a ladder of resting orders: a taker gets the better of the two."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from protocol.arithmetic import ppm_ceil, ppm_floor
@@ -8,7 +10,7 @@ from protocol.kernels import kernel
 from protocol.margin import interest_change, margin_allows
 from protocol.orders import IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
-from protocol.venues.curve import lots_until, side_reserves, trade_value
+from protocol.venues.curve import lots_until, reserves, trade_value
 from protocol.venues.orderbook import (
     ASK,
     BID,
@@ -25,12 +27,19 @@ from protocol.venues.orderbook import (
 from protocol.venues.repeg import State, balance_curve
 
 
+class Hybrid(NamedTuple):
+    """Both sources of liquidity of a venue, and the AMM's part of the taker's fee [ppm]."""
+
+    state: State
+    ladder: Ladder
+    pool_share: int
+
+
 @kernel
-def quoting_reserves(book: Book, state: State, market: int, buying: bool) -> tuple[float, float]:
-    """Reserves from which a taker buys, or to which a taker sells."""
-    position = float(book.size[market, book.counterparty[market]])
+def quoted_peg(state: State, market: int, buying: bool) -> float:
+    """Peg at which a taker buys or sells, the spread included [micro-USD per lot]."""
     shift = state.spread[ASK, market] if buying else -state.spread[BID, market]
-    return side_reserves(state.curve, market, position, shift)
+    return state.curve.peg[market] * (1.0 + shift)
 
 
 @kernel
@@ -39,29 +48,30 @@ def curve_lots(book: Book, state: State, market: int, limit: int, buying: bool) 
     room = state.room[ASK if buying else BID, market]
     if room == 0 or limit == 0:
         return room
-    base = quoting_reserves(book, state, market, buying)[0]
-    lots = lots_until(base, state.curve.root[market], state.curve.peg[market], float(limit))
+    base = state.curve.centre[market] + book.size[market, book.counterparty[market]]
+    lots = lots_until(base, state.curve.root[market], quoted_peg(state, market, buying), float(limit))
     return min(max(int(lots if buying else -lots), 0), room)
 
 
 @kernel
 def fill_from_curve(
-    book: Book, parameters: RiskParameters, state: State, order: tuple[int, int, int], share: int, fill: Row
+    book: Book, parameters: RiskParameters, hybrid: Hybrid, order: tuple[int, int, int], fill: Row
 ) -> bool:
     """Fill (account, market, change) against the AMM, rounded against the taker; whether margin allows it.
 
-    The AMM itself is under no margin rule. `share` is its part of the fee [ppm].
+    The AMM itself is under no margin rule.
     """
     account, market, change = order
+    state = hybrid.state
     maker = book.counterparty[market]
-    base, stock = quoting_reserves(book, state, market, change > 0)
-    quote = int(np.ceil(trade_value(base, stock, state.curve.peg[market], float(change))))
+    base, stock = reserves(state.curve, market, float(book.size[market, maker]))
+    quote = int(np.ceil(trade_value(base, stock, quoted_peg(state, market, change > 0), float(change))))
     fee = ppm_ceil(abs(quote), parameters.taker_fee)
     interest = interest_change(book, account, maker, market, change)
     if not margin_allows(book, parameters, account, market, change, -quote - fee, interest):
         return False
     exchange_position(book, account, maker, market, change, quote)
-    to_pool = ppm_floor(max(fee, 0), share)
+    to_pool = ppm_floor(max(fee, 0), hybrid.pool_share)
     move_cash(book, account, book.impact[market], to_pool)
     move_cash(book, account, FEES, fee - to_pool)
     balance_curve(book, state.curve, market)
@@ -75,9 +85,7 @@ def fill_from_curve(
 def take_better(
     book: Book,
     parameters: RiskParameters,
-    state: State,
-    share: int,
-    ladder: Ladder,
+    hybrid: Hybrid,
     order: tuple[int, int, int, int],
     fills: Rows,
     done: int,
@@ -88,15 +96,15 @@ def take_better(
     taker) and the number of fills so far.
     """
     account, market, left, limit = order
-    buying = left > 0
+    buying, ladder = left > 0, hybrid.ladder
     row = 2 * market + (ASK if buying else BID)
     while left != 0:
         resting = crosses(ladder, row, limit, buying)
         level = best_price(ladder, row) if resting else limit
-        lots = min(curve_lots(book, state, market, level, buying), abs(left))
+        lots = min(curve_lots(book, hybrid.state, market, level, buying), abs(left))
         if lots > 0:
             change = lots if buying else -lots
-            if not fill_from_curve(book, parameters, state, (account, market, change), share, fills[done]):
+            if not fill_from_curve(book, parameters, hybrid, (account, market, change), fills[done]):
                 return 0, done
             ladder.last[market] = fills[done].price
             left, done = left - change, done + 1
@@ -115,17 +123,9 @@ def reduced(book: Book, account: int, market: int, size: int) -> int:
 
 
 @kernel
-def match_hybrid(
-    book: Book,
-    parameters: RiskParameters,
-    state: State,
-    share: int,
-    ladder: Ladder,
-    batch: Orders,
-    fills: Rows,
-) -> int:
+def match_hybrid(book: Book, parameters: RiskParameters, hybrid: Hybrid, batch: Orders, fills: Rows) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
-    done = 0
+    ladder, done = hybrid.ladder, 0
     for index in range(batch.account.size):
         account, market, size = batch.account[index], batch.market[index], batch.size[index]
         if batch.reduce_only[index]:
@@ -136,11 +136,11 @@ def match_hybrid(
             continue
         if batch.kind[index] == POST_ONLY:
             row = 2 * market + (ASK if buying else BID)
-            if crosses(ladder, row, limit, buying) or curve_lots(book, state, market, limit, buying) > 0:
+            if crosses(ladder, row, limit, buying) or curve_lots(book, hybrid.state, market, limit, buying):
                 continue
         else:
             order = (account, market, size, limit)
-            size, done = take_better(book, parameters, state, share, ladder, order, fills, done)
+            size, done = take_better(book, parameters, hybrid, order, fills, done)
         if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
             row = 2 * market + (BID if buying else ASK)
             key = limit if buying else -limit
@@ -149,23 +149,21 @@ def match_hybrid(
 
 
 @kernel
-def uncross(
-    book: Book, parameters: RiskParameters, state: State, share: int, ladder: Ladder, fills: Rows
-) -> int:
+def uncross(book: Book, parameters: RiskParameters, hybrid: Hybrid, fills: Rows) -> int:
     """Fill resting orders that the AMM has come to quote through; return the number of fills.
 
     Their owners take the AMM's price. One whom the margin rule refuses leaves the ladder.
     """
-    done = 0
+    ladder, done = hybrid.ladder, 0
     for row in range(2 * ladder.tick.size):
         market, buying = row // 2, row % 2 == BID
         while crosses(ladder, row, 0, not buying):
             account, level, offered = best_offer(book, ladder, row)
-            lots = min(curve_lots(book, state, market, level, buying), offered)
+            lots = min(curve_lots(book, hybrid.state, market, level, buying), offered)
             if lots == 0:
                 break
             order = (account, market, lots if buying else -lots)
-            if fill_from_curve(book, parameters, state, order, share, fills[done]):
+            if fill_from_curve(book, parameters, hybrid, order, fills[done]):
                 consume_best(ladder, row, lots)
                 done += 1
             else:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from protocol.book import Book, Floats, Ints, Mask, Rows
+from protocol.liquidations.record import DELEVERAGE
 from protocol.liquidity import Desk, Locks, vault_desk
 from protocol.orders import Orders
 from protocol.parameters import RiskParameters
@@ -47,6 +48,10 @@ class LimitBook:
     def desk(self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks) -> Desk:
         """Terms on which depositors enter and leave a market's counterparty now."""
         return vault_desk(book, parameters, purse, time, locks)
+
+    def relieve(self, book: Book, time: float) -> Rows:
+        """Close winners whom a pool could no longer pay, (k,) DELEVERAGE; once a block, first of all."""
+        return np.zeros(0, DELEVERAGE)
 
     def violated(self, book: Book) -> list[str]:
         """Markets whose best bid is not below the best ask."""

@@ -18,8 +18,10 @@ from protocol.venues.curve import (
     budgeted_scale,
     closing_value,
     curve_price,
+    fits,
     open_sides,
     rescale,
+    tethered_peg,
 )
 from protocol.venues.orderbook import ASK, BID
 from protocol.venues.spread import Spread, half_spreads, moving_variance
@@ -50,6 +52,9 @@ class AmmParameters(NamedTuple):
         Most by which the reserves grow or shrink at once [ppm].
     depth_interval : float
         Time between revisions of the depth [s].
+    credit : bool
+        Whether the curve follows the oracle to within half of the widest spread even when the fee pool
+        cannot pay for it.
 
     References
     ----------
@@ -68,6 +73,7 @@ class AmmParameters(NamedTuple):
     depth_rise: int = 1_000
     depth_fall: int = 22_000
     depth_interval: float = HOUR
+    credit: bool = True
 
 
 class State(NamedTuple):
@@ -106,24 +112,35 @@ def balance_curve(book: Book, curve: Curve, market: int) -> None:
 
 
 @kernel
-def revise_curve(book: Book, state: State, parameters: AmmParameters, market: int, due: bool) -> None:
-    """Move the peg toward the oracle as far as the fee pool reaches; when it is due, revise the depth.
+def revise_peg(book: Book, state: State, parameters: AmmParameters, market: int) -> None:
+    """Move the peg toward the oracle, at the expense or to the gain of the fee pool."""
+    curve, oracle = state.curve, float(book.oracle[market])
+    position = float(book.size[market, book.counterparty[market]])
+    balance_curve(book, curve, market)
+    budget = float(book.cash[book.impact[market]])
+    if parameters.credit:
+        half = parameters.widest_spread[market] / PPM / 2.0
+        curve.peg[market] = tethered_peg(curve, market, position, oracle, half, budget)
+    else:
+        curve.peg[market] = affordable_peg(curve, market, position, oracle, budget)
+    balance_curve(book, curve, market)
 
-    Half of what the pool has gained since the last revision deepens the reserves; half of what it has lost
-    is recovered by shallower ones.
+
+@kernel
+def revise_depth(book: Book, state: State, parameters: AmmParameters, market: int) -> None:
+    """Deepen the reserves at the cost of half of what the fee pool has gained since the last revision.
+
+    What it has lost is recovered by half from shallower ones, unless the position would no longer fit.
     """
     curve, purse = state.curve, book.impact[market]
     position = float(book.size[market, book.counterparty[market]])
+    budget = min((book.cash[purse] - state.pool[market]) / 2.0, max(float(book.cash[purse]), 0.0))
+    bounds = (1.0 - parameters.depth_fall / PPM, 1.0 + parameters.depth_rise / PPM)
+    scale = budgeted_scale(curve, market, position, budget, bounds)
+    if scale > 1.0 or fits(curve, market, position, scale, parameters.concentration / PPM):
+        rescale(curve, market, position, scale)
     balance_curve(book, curve, market)
-    budget = float(book.cash[purse])
-    curve.peg[market] = affordable_peg(curve, market, position, float(book.oracle[market]), budget)
-    balance_curve(book, curve, market)
-    if due:
-        revenue = float(book.cash[purse] - state.pool[market])
-        bounds = (1.0 - parameters.depth_fall / PPM, 1.0 + parameters.depth_rise / PPM)
-        rescale(curve, market, position, budgeted_scale(curve, market, position, revenue / 2.0, bounds))
-        balance_curve(book, curve, market)
-        state.pool[market] = book.cash[purse]
+    state.pool[market] = book.cash[purse]
 
 
 @kernel
@@ -149,15 +166,22 @@ def revise_spread(book: Book, state: State, parameters: AmmParameters, market: i
 
 
 @kernel
+def revise_room(book: Book, state: State, parameters: AmmParameters, market: int, slots: float) -> None:
+    """Set what the AMM buys and sells in `slots` of the venue's own blocks."""
+    position = float(book.size[market, book.counterparty[market]])
+    sides = open_sides(state.curve, market, position, parameters.concentration / PPM)
+    most = (state.curve.centre[market] + position) * parameters.fill_share / PPM * slots
+    state.room[BID, market] = int(min(sides[0], most))
+    state.room[ASK, market] = int(min(sides[1], most))
+
+
+@kernel
 def refresh_markets(
     book: Book, state: State, parameters: AmmParameters, usable: Mask, seconds: float, due: bool
 ) -> None:
     """Let each market's AMM follow its oracle; one whose oracle is not usable stops quoting."""
     slots = max(seconds / parameters.slot, 1.0)
     for market in range(usable.size):
-        state.room[:, market] = 0
-        if not usable[market]:
-            continue
         oracle = book.oracle[market]
         if seconds > 0.0:
             change = np.log(oracle / state.seen[market])
@@ -165,10 +189,10 @@ def refresh_markets(
                 state.variance[market], change, seconds, parameters.volatility_window
             )
         state.seen[market] = oracle
-        revise_curve(book, state, parameters, market, due)
-        revise_spread(book, state, parameters, market)
-        position = float(book.size[market, book.counterparty[market]])
-        sides = open_sides(state.curve, market, position, parameters.concentration / PPM)
-        most = (state.curve.centre[market] + position) * parameters.fill_share / PPM * slots
-        state.room[BID, market] = int(min(sides[0], most))
-        state.room[ASK, market] = int(min(sides[1], most))
+        state.room[:, market] = 0
+        if usable[market]:
+            revise_peg(book, state, parameters, market)
+            if due:
+                revise_depth(book, state, parameters, market)
+            revise_spread(book, state, parameters, market)
+            revise_room(book, state, parameters, market, slots)

@@ -14,6 +14,8 @@ import numpy as np
 from protocol.arithmetic import ppm_ceil
 from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
+from protocol.liquidations.record import DELEVERAGE
+from protocol.liquidity import Desk, Locks, vault_desk
 from protocol.margin import Change, interest_change
 from protocol.orders import POST_ONLY, REST, Orders
 from protocol.parameters import RiskParameters
@@ -81,6 +83,9 @@ class SkewPool:
     tally : (len(OUTCOMES),) int64
         What became of all orders so far, by outcome.
     """
+
+    rests = False
+    automated = True
 
     def __init__(self, parameters: SkewParameters, book: Book, time: float = 0.0) -> None:
         broken = skew_violations(parameters)
@@ -157,6 +162,18 @@ class SkewPool:
         worth = int(book.cash[pool] + book.size[:, pool] @ book.mark + book.collateral[:, pool] @ book.oracle)
         locked = locked_credit(book, self.parameters, 0, 0)
         return np.full((2, len(book.mark)), min(locked / max(worth, 1), 1.0))
+
+    def relieve(self, book: Book, time: float) -> Rows:
+        """No gain is beyond what is there to pay it; see `Venue.relieve`."""
+        return np.zeros(0, DELEVERAGE)
+
+    def desk(
+        self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks
+    ) -> Desk:
+        """Terms on which depositors enter and leave the pool: they leave what open interest locks."""
+        locked = int(locked_credit(book, self.parameters, 0, 0))
+        desk = vault_desk(book, parameters, purse, time, locks)
+        return desk._replace(free=desk.cheap - locked)
 
     def violated(self, book: Book) -> list[str]:
         """Names of the pool's invariants that do not hold."""

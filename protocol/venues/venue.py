@@ -70,6 +70,10 @@ class Venue(Protocol):
         """Terms on which depositors enter and leave a market's counterparty now."""
         ...
 
+    def relieve(self, book: Book, time: float) -> Rows:
+        """Close winners whom a pool could no longer pay, (k,) DELEVERAGE; once a block, first of all."""
+        ...
+
     def violated(self, book: Book) -> list[str]:
         """Names of the venue's own invariants that do not hold, with the numbers that should agree."""
         ...
