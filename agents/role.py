@@ -18,7 +18,7 @@ from protocol.venues.venue import Quotes
 
 Stream = Callable[..., np.random.Generator]
 
-DEPOSIT, WITHDRAW, BUY_SHARES, SELL_SHARES = range(4)
+DEPOSIT, WITHDRAW, BUY_SHARES, SELL_SHARES, DEPOSIT_ASSET = range(5)
 GAS_PER_TRANSACTION = 300_000
 
 
@@ -128,15 +128,15 @@ class Transfers(NamedTuple):
     Attributes
     ----------
     account, amount, kind : int64
-        Who, how much (micro-USD, or shares to sell), which of the four kinds.
-    purse : int64
-        Account of the vault or pool whose shares are bought or sold.
+        Who, how much (micro-USD; shares to sell; lots of an asset), which of the five kinds.
+    target : int64
+        Account of the vault or pool whose shares are bought or sold, or market of an asset.
     """
 
     account: Ints
     amount: Ints
     kind: Ints
-    purse: Ints
+    target: Ints
 
 
 class Hedges(NamedTuple):
@@ -196,12 +196,12 @@ class Endowment(NamedTuple):
     size: Ints
 
 
-def transfers(account: Ints, amount: Ints, kind: int, purse: int | Ints = VAULT) -> Transfers:
+def transfers(account: Ints, amount: Ints, kind: int, target: int | Ints = VAULT) -> Transfers:
     """Cash moves of one kind; amounts that are not positive are dropped."""
     wanted = amount > 0
     kinds = np.full(wanted.sum(), kind, np.int64)
-    purses = np.broadcast_to(purse, len(wanted))[wanted].astype(np.int64)
-    return Transfers(account[wanted], amount[wanted].astype(np.int64), kinds, purses)
+    targets = np.broadcast_to(target, len(wanted))[wanted].astype(np.int64)
+    return Transfers(account[wanted], amount[wanted].astype(np.int64), kinds, targets)
 
 
 def merge_transfers(*parts: Transfers) -> Transfers:

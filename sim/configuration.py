@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
+from agents.actors import ActorSettings
 from agents.arbitrageurs import ArbitrageurSettings
 from agents.depositors import DepositorSettings
 from agents.liquidators import LiquidatorSettings
@@ -55,6 +56,7 @@ class AgentSettings(Settings):
     arbitrageurs: ArbitrageurSettings = ArbitrageurSettings()
     liquidators: LiquidatorSettings = LiquidatorSettings()
     depositors: DepositorSettings = DepositorSettings()
+    actors: dict[str, ActorSettings] = parameter({}, "", description="parties of an incident, by name")
 
 
 class RiskEngineSettings(Settings):

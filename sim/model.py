@@ -6,6 +6,7 @@ import numpy as np
 from agents.role import (
     BUY_SHARES,
     DEPOSIT,
+    DEPOSIT_ASSET,
     GAS_PER_TRANSACTION,
     SELL_SHARES,
     WITHDRAW,
@@ -16,6 +17,7 @@ from agents.role import (
 )
 from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints, Rows
+from protocol.collateral import deposit_asset
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
 from protocol.keepers import Offers
@@ -53,7 +55,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         accounts = account_count(scenario)
         self.exchange = open_exchange(scenario.protocol, self.units, self.world.outside, accounts)
         self.outside = Outside(len(self.units.names), accounts)
-        self.people = settle_in(self, scenario, seed)
+        self.people = settle_in(self, scenario, self.units, seed)
         self._open()
         self.recorder = Recorder(self)
 
@@ -231,7 +233,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         for move in zip(*(column.tolist() for column in moves), strict=True):
             self._move(*move)
 
-    def _move(self, account: int, amount: int, kind: int, purse: int) -> None:
+    def _move(self, account: int, amount: int, kind: int, target: int) -> None:
         """One cash move between the wallet, the venue, and the vault or a pool."""
         exchange = self.exchange
         if kind == DEPOSIT:
@@ -240,9 +242,12 @@ class Model(mesa.Model):  # type: ignore[misc]
         elif kind == WITHDRAW:
             self.outside.cash[account] += exchange.withdraw(account, amount, self.time)
         elif kind == BUY_SHARES:
-            exchange.buy_shares(account, purse, amount)
+            exchange.buy_shares(account, target, amount)
         elif kind == SELL_SHARES:
-            exchange.sell_shares(account, purse, amount)
+            exchange.sell_shares(account, target, amount)
+        elif kind == DEPOSIT_ASSET:
+            deposit_asset(exchange.book, account, target, amount)
+            self.outside.cash[account] -= amount * self._outside_price()[target]
 
     def close(self) -> None:
         """Let Mesa forget this model, so that a worker's memory stays flat over many runs."""

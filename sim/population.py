@@ -6,6 +6,7 @@ from typing import NamedTuple
 import mesa
 import numpy as np
 
+from agents.actors import Actor
 from agents.arbitrageurs import Arbitrageurs
 from agents.depositors import Depositors, Quoting, Vault
 from agents.liquidators import Liquidators
@@ -17,6 +18,7 @@ from protocol.book import INSURANCE, VAULT, Ints, first_trader
 from protocol.exchange import Exchange
 from sim.configuration import Scenario
 from sim.streams import stream
+from sim.venue import Grid
 
 
 class Population(NamedTuple):
@@ -28,11 +30,13 @@ class Population(NamedTuple):
     liquidators: Liquidators
     depositors: Depositors
     vault: Vault | None
+    actors: tuple[Actor, ...]
 
     @property
     def roles(self) -> list[Role]:
         """All roles that are present."""
-        return [role for role in self if role is not None]
+        crowd: tuple[Role | None, ...] = self[:-1]
+        return [*(role for role in crowd if role is not None), *self.actors]
 
     @property
     def hedgers(self) -> Ints:
@@ -44,11 +48,12 @@ class Population(NamedTuple):
 def account_count(scenario: Scenario) -> int:
     """Number of accounts on the venue, its own included."""
     agents = scenario.agents
-    people = (agents.retail, agents.market_makers, agents.arbitrageurs, agents.liquidators, agents.depositors)
-    return first_trader(len(scenario.markets)) + sum(group.accounts for group in people)
+    crowd = (agents.retail, agents.market_makers, agents.arbitrageurs, agents.liquidators, agents.depositors)
+    people = [group.accounts for group in crowd] + [actor.accounts for actor in agents.actors.values()]
+    return first_trader(len(scenario.markets)) + sum(people)
 
 
-def settle_in(model: mesa.Model, scenario: Scenario, seed: int) -> Population:
+def settle_in(model: mesa.Model, scenario: Scenario, units: Grid, seed: int) -> Population:
     """Create the roles; each owns a run of consecutive accounts behind the venue's own."""
     agents, vault, markets = scenario.agents, scenario.protocol.vault, scenario.markets
     streams = partial(stream, seed)
@@ -77,7 +82,17 @@ def settle_in(model: mesa.Model, scenario: Scenario, seed: int) -> Population:
         )
         if vault.quotes or scenario.protocol.backstop.rule == "takeover"
         else None,
+        tuple(
+            named(Actor(model, next_accounts(actor.accounts), streams, actor, units), name)
+            for name, actor in agents.actors.items()
+        ),
     )
+
+
+def named(actor: Actor, name: str) -> Actor:
+    """An actor under the name that the scenario gives it."""
+    actor.name = name
+    return actor
 
 
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
@@ -124,6 +139,7 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
         (people.arbitrageurs, people.arbitrageurs.endow(interest, price, carried, parameters.isolated)),
         (people.liquidators, people.liquidators.endow(interest, price)),
         (people.depositors, people.depositors.endow(deposits, price)),
+        *((actor, actor.endow(price)) for actor in people.actors),
     ]
     for role, endowment in brought:
         bring_in(exchange, role, endowment)

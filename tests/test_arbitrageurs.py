@@ -42,7 +42,7 @@ def cost(model: Model, **changes: Any) -> float:
 
 def test_the_gap_that_pays_is_fees_risk_and_gas(model: Model) -> None:
     volatility, gas = np.full(2, 1e-4), 20.0
-    view = sight(model, volatility=volatility, gas=gas, ether=2000.0)
+    view = sight(model, volatility=volatility, gas=gas, gas_price=gas * 2000.0 * 1e-3)
 
     expected = 5e-4 + 2e-4 + 0.5 * 1e-4 * np.sqrt(60) + 12 / 1000
     np.testing.assert_allclose(model.people.arbitrageurs.margin(view, 1000 * MICRO), expected)

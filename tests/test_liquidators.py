@@ -27,7 +27,7 @@ def acts(model: Model, gas: float = 20.0, **changes: object) -> Actions:
 
 def test_an_order_rests_at_discount_risk_and_gas_from_the_price(model: Model) -> None:
     liquidators = model.people.liquidators
-    view = sight(model, volatility=np.array([1e-4, 2e-4]), gas=20.0, ether=2000.0)
+    view = sight(model, volatility=np.array([1e-4, 2e-4]), gas=20.0, gas_price=20.0 * 2000.0 * 1e-3)
     distance = liquidators.distance(view)
 
     gas = 2 * 12e6 / (3.0 * liquidators.capital / 4)

@@ -15,7 +15,7 @@ from protocol.arithmetic import MICRO
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
 from protocol.liquidations.record import LIQUIDATION
-from protocol.waterfall import DELEVERAGE
+from protocol.liquidations.record import DELEVERAGE
 from sim.model import Model
 from sim.run import run
 
@@ -211,8 +211,8 @@ def test_senders_pay_for_gas_from_outside(model: Model) -> None:
 
 def test_ether_has_the_price_of_its_market_or_that_of_the_scenario(model: Model) -> None:
     with opened(calm("protocol.markets.ETH=none", "world.gas.ether=1234")) as alone:
-        assert sight(alone).ether == 1234
-    assert sight(model).ether == model.world.outside[1]
+        assert sight(alone).gas_price == pytest.approx(alone.world.gas[0] * 1234e-3)
+    assert sight(model).gas_price == pytest.approx(model.world.gas[0] * model.world.outside[1] * 1e-3)
 
 
 def test_gas_slows_the_oracle_where_the_scenario_says_so() -> None:

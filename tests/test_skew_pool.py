@@ -14,6 +14,7 @@ from venue import ALICE, BOB, CAROL, DAVE, integers, parameters, usd
 
 from protocol.arithmetic import PPM
 from protocol.book import DEPOSITS, FEES, Book, Rows, exchange_position, open_book
+from protocol.liquidity import open_locks
 from protocol.margin import account_risk
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, join, orders
 from protocol.parameters import RiskParameters
@@ -313,6 +314,16 @@ def test_an_insolvent_pool_still_takes_reductions_but_no_flip_beyond() -> None:
     assert len(send(pool, book, ALICE, -70)) == 1
 
 
+def test_a_flip_locks_what_it_leaves_open() -> None:
+    book = market()
+    pool = venue(book, locked_share=250_000, skew_scale=ONE_BILLION)
+    send(pool, book, ALICE, 100)
+    endow(book, book.counterparty[0], 10_000.0 + 1_250.0)
+
+    assert len(send(pool, book, ALICE, -151)) == 0
+    assert len(send(pool, book, ALICE, -150)) == 1
+
+
 def test_usage_is_the_share_of_the_pools_value_that_is_locked() -> None:
     book = market(100.0, 50.0, pool=20_000.0)
     pool = venue(book, locked_share=250_000)
@@ -320,6 +331,16 @@ def test_usage_is_the_share_of_the_pools_value_that_is_locked() -> None:
     skewed(book, -40, market=1)
 
     assert pool.usage(book) == pytest.approx(np.full((2, 2), 3_000 / 20_000))
+
+
+def test_providers_may_take_out_what_open_interest_does_not_lock() -> None:
+    book = market(pool=20_000.0)
+    pool = venue(book, locked_share=250_000)
+    skewed(book, 100)
+
+    desk = pool.desk(book, parameters(), int(book.counterparty[0]), 0.0, open_locks(book))
+
+    assert (desk.cheap, desk.free) == (usd(20_000.0), usd(17_500.0))
 
 
 def test_a_price_better_than_the_oracles_does_not_count_toward_margin() -> None:

@@ -82,6 +82,10 @@ class SkewPool:
         Accounts under liquidation, which may not trade.
     tally : (len(OUTCOMES),) int64
         What became of all orders so far, by outcome.
+    usable : (m,) bool
+        Markets whose price may be used, as the last `refresh` said.
+    time : float
+        Of the last `refresh` [s].
     """
 
     rests = False
@@ -167,9 +171,7 @@ class SkewPool:
         """No gain is beyond what is there to pay it; see `Venue.relieve`."""
         return np.zeros(0, DELEVERAGE)
 
-    def desk(
-        self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks
-    ) -> Desk:
+    def desk(self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks) -> Desk:
         """Terms on which depositors enter and leave the pool: they leave what open interest locks."""
         locked = int(locked_credit(book, self.parameters, 0, 0))
         desk = vault_desk(book, parameters, purse, time, locks)
