@@ -445,8 +445,7 @@ def _folder_complaints(folder: Path) -> list[str]:
 
 def _describe(scenario: "Scenario") -> None:
     clock = scenario.clock
-    roles = scenario.agents
-    accounts = {name: getattr(roles, name).accounts for name in type(roles).model_fields}
+    accounts = scenario.agents.counts()
     typer.echo(f"scenario  {scenario.name}: {scenario.description}")
     typer.echo(f"span      {clock.start:%Y-%m-%d %H:%M} UTC, {clock.duration / 3600:g} h")
     typer.echo(f"blocks    {clock.blocks} of {clock.block} s")

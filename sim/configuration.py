@@ -58,6 +58,17 @@ class AgentSettings(Settings):
     depositors: DepositorSettings = DepositorSettings()
     actors: dict[str, ActorSettings] = parameter({}, "", description="parties of an incident, by name")
 
+    def counts(self) -> dict[str, int]:
+        """Number of accounts of each role and actor, in the order in which they stand on the venue."""
+        counts = {
+            "retail": self.retail.accounts,
+            "market_makers": self.market_makers.accounts,
+            "arbitrageurs": self.arbitrageurs.accounts,
+            "liquidators": self.liquidators.accounts,
+            "depositors": self.depositors.accounts,
+        }
+        return counts | {name: actor.accounts for name, actor in self.actors.items()}
+
 
 class RiskEngineSettings(Settings):
     """What proposes risk parameters while the run goes on."""

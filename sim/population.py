@@ -47,10 +47,7 @@ class Population(NamedTuple):
 
 def account_count(scenario: Scenario) -> int:
     """Number of accounts on the venue, its own included."""
-    agents = scenario.agents
-    crowd = (agents.retail, agents.market_makers, agents.arbitrageurs, agents.liquidators, agents.depositors)
-    people = [group.accounts for group in crowd] + [actor.accounts for actor in agents.actors.values()]
-    return first_trader(len(scenario.markets)) + sum(people)
+    return first_trader(len(scenario.markets)) + sum(scenario.agents.counts().values())
 
 
 def settle_in(model: mesa.Model, scenario: Scenario, units: Grid, seed: int) -> Population:
