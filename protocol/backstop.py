@@ -15,7 +15,7 @@ References
 from typing import NamedTuple
 
 from protocol.arithmetic import PPM, ppm_floor, product_compare
-from protocol.book import VAULT, Book, exchange_position, move_cash, settle_funding
+from protocol.book import VAULT, Book, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.margin import account_risk, merged_risk
 from protocol.parameters import RiskParameters
@@ -84,8 +84,7 @@ def vault_accepts(book: Book, parameters: RiskParameters, account: int, backstop
 
 @kernel
 def hand_over(book: Book, account: int, liquidator: int) -> None:
-    """Move every position at the mark, all collateral and all cash, funding settled first."""
-    settle_funding(book, account)
+    """Move every position at the mark, with its funding settled, all collateral and all cash."""
     for market in range(book.size.shape[0]):
         size = book.size[market, account]
         if size != 0:

@@ -53,7 +53,7 @@ class AuctionRule(NamedTuple):
         Whether losers pay nothing (private bundles), or the gas of a failed transaction and as much of
         their tip.
     blind : bool
-        Sealed bids, or an open race in which the second to last to drop out sets the price.
+        Sealed bids, or an open race, whose price the last rival to drop out sets.
     shading : int
         Part of its gain that a keeper keeps back from a bid [ppm]; on average, in a blind auction.
     failed_gas : int

@@ -60,7 +60,7 @@ def lots_to_close(book: Book, state: PoolState, rule: PoolParameters, market: in
     gain = abs(price - book.entry[market, account])
     scale = gain_scale(book, state, rule, market, side)
     worse = abs(side_price(rule, market, price, size < 0) - price)
-    fee = price * (max(rule.fee_worsens[market], rule.fee_improves[market]) + 1) / PPM
+    fee = price * max(rule.fee_worsens[market], rule.fee_improves[market]) / PPM
     excess = excess_gain(book, state, rule, market, side, rule.gain_target[market])
     step = gain * (1.0 - weight * scale) + weight * (worse + fee)
     return int(min(max(np.floor(excess / step + ROUNDING), 0.0), float(abs(size))))

@@ -4,92 +4,55 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agents.actors import ActSettings
 from agents.retail import UNLISTED_WEIGHT
-from sim.liquidation_settings import SliceSettings
-from sim.problems import Path, Problem, shown, suggestion
+from sim.problems import Problem, shown, suggestion
+from sim.venue_checks import broken, venue_problems
 from sim.world_settings import OracleFault, OracleStall, PriceJump, Waypoints
 
 if TYPE_CHECKING:
     from sim.configuration import Scenario
 
 MAX_BLOCKS = 5_000_000
+NOT_FOR_ACTORS = ("venue", "insurance_fund", "vault", "pool")
 
 
 def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     """Every rule between settings that a scenario breaks; places are left to the loader."""
     yield from _clock_problems(scenario)
-    yield from _market_problems(scenario)
-    yield from _protocol_problems(scenario)
+    yield from venue_problems(scenario.protocol)
+    yield from _round_problems(scenario)
     yield from _world_problems(scenario)
     yield from _coverage_problems(scenario)
     yield from _population_problems(scenario)
+    yield from _actor_problems(scenario)
     yield from _shock_problems(scenario)
-
-
-def _broken(path: str, rule: str, *about: str, **values: object) -> Problem:
-    """A broken rule between sibling settings named by keyword; `about` adds settings from elsewhere."""
-    prefix = tuple(path.split(".")) if path else ()
-    paths: tuple[Path, ...] = tuple((*prefix, name) for name in values)
-    text = ", ".join(f"{name}={value}" for name, value in values.items())
-    return Problem("", path, rule, text, (*paths, *(tuple(other.split(".")) for other in about)))
 
 
 def _clock_problems(scenario: "Scenario") -> Iterator[Problem]:
     clock = scenario.clock
     if clock.duration % clock.block:
         rule = "duration must be a multiple of block"
-        yield _broken("clock", rule, duration=f"{clock.duration}s", block=f"{clock.block}s")
+        yield broken("clock", rule, duration=f"{clock.duration}s", block=f"{clock.block}s")
     if clock.blocks > MAX_BLOCKS:
         rule = f"duration / block must be at most {MAX_BLOCKS:,} blocks"
-        yield _broken("clock", rule, duration=f"{clock.duration}s", block=f"{clock.block}s")
+        yield broken("clock", rule, duration=f"{clock.duration}s", block=f"{clock.block}s")
     if not 1970 <= clock.start.year <= 2200:
-        yield _broken("clock", "start must lie between 1970 and 2200", start=clock.start.isoformat())
-
-
-def _market_problems(scenario: "Scenario") -> Iterator[Problem]:
-    if not scenario.protocol.markets:
-        yield Problem(
-            "", "protocol.markets", "at least one market is needed", about=(("protocol", "markets"),)
-        )
-    for name, market in scenario.protocol.markets.items():
-        path = f"protocol.markets.{name}"
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,20}", name):
-            rule = "a market's name is made of letters, digits, _ and -"
-            yield Problem("", path, rule, shown(name), (("protocol", "markets", name),))
-        margins = {"maintenance_margin": market.maintenance_margin, "initial_margin": market.initial_margin}
-        if not market.maintenance_margin <= market.initial_margin:
-            yield _broken(path, "maintenance_margin <= initial_margin must hold", **margins)
-        bounds = {
-            "open_interest_lower": market.open_interest_lower,
-            "open_interest_upper": market.open_interest_upper,
-        }
-        if any(bounds.values()) and market.open_interest_lower >= market.open_interest_upper:
-            yield _broken(path, "open_interest_lower < open_interest_upper must hold", **bounds)
-        micro = market.tick * market.lot * 1e6
-        if round(micro) < 1 or abs(micro - round(micro)) > 1e-9 * micro:
-            rule = "tick * lot must be a whole number of 1e-6 USD"
-            yield _broken(path, rule, tick=market.tick, lot=market.lot)
+        yield broken("clock", "start must lie between 1970 and 2200", start=clock.start.isoformat())
 
 
 def _world_problems(scenario: "Scenario") -> Iterator[Problem]:
     world = scenario.world
     if world.reading == "representative" and world.share != 1:
         rule = "a representative venue is the whole market, share=1 must hold"
-        yield _broken("world", rule, share=world.share)
+        yield broken("world", rule, share=world.share)
 
 
-def _protocol_problems(scenario: "Scenario") -> Iterator[Problem]:
-    protocol = scenario.protocol
-    fees, liquidation = protocol.fees, protocol.liquidation
-    if abs(fees.maker) > fees.taker:
-        rule = "|maker| <= taker must hold"
-        yield _broken("protocol.fees", rule, maker=fees.maker, taker=fees.taker)
-    if isinstance(liquidation, SliceSettings) and liquidation.min_notional > liquidation.max_notional:
-        values = {"min_notional": liquidation.min_notional, "max_notional": liquidation.max_notional}
-        yield _broken("protocol.liquidation", "min_notional <= max_notional must hold", **values)
+def _round_problems(scenario: "Scenario") -> Iterator[Problem]:
+    liquidation = scenario.protocol.liquidation
     if scenario.clock.block % liquidation.round:
         rule = f"clock.block={scenario.clock.block}s must be a multiple of round"
-        yield _broken("protocol.liquidation", rule, "clock.block", round=f"{liquidation.round}s")
+        yield broken("protocol.liquidation", rule, "clock.block", round=f"{liquidation.round}s")
 
 
 def _coverage_problems(scenario: "Scenario") -> Iterator[Problem]:
@@ -115,18 +78,49 @@ def _population_problems(scenario: "Scenario") -> Iterator[Problem]:
     weights = scenario.agents.retail.market_weights
     if scenario.markets and not any(weights.get(name, UNLISTED_WEIGHT) for name in scenario.markets):
         rule = f"one of {', '.join(scenario.markets)} must have a weight above 0"
-        yield _broken("agents.retail", rule, market_weights=weights)
+        yield broken("agents.retail", rule, market_weights=weights)
+
+
+def _actor_problems(scenario: "Scenario") -> Iterator[Problem]:
+    """Actors have names of their own, and their timetables can be followed."""
+    agents = scenario.agents
+    taken = {*NOT_FOR_ACTORS, *type(agents).model_fields}
+    for name, actor in agents.actors.items():
+        path = f"agents.actors.{name}"
+        if name in taken or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+            rule = "an actor's name is made of letters, digits, _ and -, and is no role's"
+            yield Problem("", path, rule, shown(name), (("agents", "actors", name),))
+        for index, act in enumerate(actor.acts):
+            yield from _act_problems(scenario, f"{path}.acts.{index}", act)
+
+
+def _act_problems(scenario: "Scenario", path: str, act: ActSettings) -> Iterator[Problem]:
+    if act.at >= scenario.clock.duration:
+        rule = f"at must lie within clock.duration={scenario.clock.duration}s"
+        yield broken(path, rule, "clock.duration", at=f"{act.at}s")
+    if act.until and not (act.every and act.until >= act.at):
+        values = {name: f"{getattr(act, name)}s" for name in ("until", "at", "every")}
+        yield broken(path, "until needs every, and must not come before at", **values)
+    if act.kind != "withdraw" and act.market not in scenario.markets:
+        rule = f"no such market {shown(act.market)}{suggestion(act.market, scenario.markets)}"
+        yield Problem("", f"{path}.market", rule, about=((*path.split("."), "market"),))
+    if act.kind == "order" and bool(act.size) == bool(act.leverage):
+        yield broken(path, "an order has a size or a leverage", size=act.size, leverage=act.leverage)
+    if act.rests and not act.limit:
+        yield broken(path, "an order that rests needs a limit", rests="true", limit=act.limit)
+    if act.kind == "bring_asset" and act.size <= 0:
+        yield broken(path, "size > 0 must hold of an asset", size=act.size)
 
 
 def _waypoint_problems(scenario: "Scenario", prices: Waypoints) -> Iterator[Problem]:
     if bool(prices.event) == bool(prices.points):
         rule = "exactly one of event and points must be given"
         values = {"event": shown(prices.event), "points": f"{len(prices.points)} entries"}
-        yield _broken("world.prices", rule, **values)
+        yield broken("world.prices", rule, **values)
     count = len(scenario.markets)
     if count > 1 and prices.correlation < -1 / (count - 1):
         rule = f"correlation >= {-1 / (count - 1):g} must hold with {count} markets"
-        yield _broken("world.prices", rule, correlation=prices.correlation)
+        yield broken("world.prices", rule, correlation=prices.correlation)
 
 
 def _shock_problems(scenario: "Scenario") -> Iterator[Problem]:
@@ -134,7 +128,7 @@ def _shock_problems(scenario: "Scenario") -> Iterator[Problem]:
         path = f"shocks.{index}"
         if shock.at >= scenario.clock.duration:
             rule = f"at must lie within clock.duration={scenario.clock.duration}s"
-            yield _broken(path, rule, "clock.duration", at=f"{shock.at}s")
+            yield broken(path, rule, "clock.duration", at=f"{shock.at}s")
         if isinstance(shock, PriceJump | OracleStall | OracleFault):
             for name in shock.markets:
                 if name not in scenario.markets:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 from hypothesis import strategies as st
-from venue import ALICE, BOB, integers, parameters, usd
+from venue import ALICE, BOB, CAROL, integers, parameters, usd
 
 from protocol.arithmetic import PPM
 from protocol.book import LONG, SHORT, Book, exchange_position, open_book
@@ -71,7 +71,7 @@ def margin_rules(kind: str, **changes: Any) -> RiskParameters:
 def holding(cash: float, *positions: tuple[int, float]) -> Book:
     """ALICE with a deposit [USD] and positions (signed lots, entry price), one market each; BOB opposite."""
     opening = integers(*[usd(price) for _, price in positions])
-    book = open_book(BOB + 1, opening)
+    book = open_book(CAROL + 1, opening)
     for account, amount in ((ALICE, usd(cash)), (BOB, usd(1e9))):
         book.cash[account] = amount
         book.flows[0] += amount

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
 
 from agents.role import View
 from protocol.arithmetic import MICRO
+from protocol.exchange import Exchange
 from protocol.margin import account_risk
 from protocol.venues.venue import Quotes
 from sim.configuration import Scenario
 from sim.model import Model
 from sim.run import Result, run
 from sim.scenario import load_scenario
+from sim.venue import grid, open_exchange
 
 SEED = 3
 
@@ -52,6 +54,22 @@ def crashed(*overrides: str, seed: int = SEED) -> Result:
 def calmed(*overrides: str, seed: int = SEED) -> Result:
     """Result of the quiet hours; shared like `crashed`."""
     return run(calm(*overrides), seed)
+
+
+PRICES = np.array([42_000.0, 2_300.0])
+
+
+@cache
+def empty_venue(preset: str, *overrides: str, accounts: int = 20) -> Exchange:
+    """A venue of bitcoin and ether under a preset, with settings laid over it, that nobody has entered."""
+    settings = load_scenario("base", [f"protocol.preset={preset}", *overrides]).protocol
+    return open_exchange(settings, grid(settings), PRICES, accounts)
+
+
+def at(thing: Any, attribute: str) -> Any:
+    """An attribute by its dotted name; arrays as lists."""
+    found = reduce(getattr, attribute.split("."), thing)
+    return found.tolist() if isinstance(found, np.ndarray) else found
 
 
 @contextmanager

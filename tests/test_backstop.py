@@ -250,6 +250,17 @@ def test_an_uncapped_liquidator_takes_over_what_the_whole_vault_can_bear() -> No
     assert equity(exchange, VAULT) == 999_000 - 900
 
 
+@pytest.mark.parametrize(("capped", "taken"), [(True, False), (False, True)])
+def test_the_loss_limit_of_an_uncapped_liquidator_is_a_share_of_the_whole_vault(
+    capped: bool, taken: bool
+) -> None:
+    exchange, backstop = endowed(4_000, capped)
+    move_cash(exchange.book, ALICE, BOB, usd(600))
+
+    assert equity(exchange, ALICE) == -500
+    assert taken_over(exchange, backstop) is taken
+
+
 def test_the_vault_stands_behind_an_uncapped_liquidator() -> None:
     exchange, backstop = endowed(1_000, capped=False)
     taken_over(exchange, backstop)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +11,12 @@ from venue import ALICE, integers, usd
 
 from protocol.book import FEES, Rows
 from protocol.liquidations.closes import Closes
-from protocol.liquidations.record import COMPLETE, Moment
+from protocol.liquidations.record import COMPLETE, NO_OFFERS, Moment
 from protocol.scan import liquidatable
 
 pytestmark = pytest.mark.kernel
+
+NOW = Moment(0.0, 1.0, 0, 0)
 
 
 def close(world: Pools, *accounts: int, attempts: int = 50, ticket: int = 0, number: int = 0) -> Rows:
@@ -149,22 +152,30 @@ def test_a_round_closes_no_more_accounts_than_keepers_attempt() -> None:
 
 def test_nobody_is_closed_at_a_price_that_may_not_be_used() -> None:
     world = failing(99)
-    world.refresh(usable=False)
+    engine = Closes(world.venue, 50)
+    engine.prepare(NO_OFFERS, 0.0, np.array([False]))
 
-    assert len(close(world)) == 0
+    assert len(engine.round(world.book, world.parameters, integers(ALICE), NOW)) == 0
     assert world.book.size[0, ALICE] == 100
 
+    engine.prepare(NO_OFFERS, 0.0, np.array([True]))
 
-def test_the_impact_of_closing_counts_in_the_test_only_where_the_rule_says_so() -> None:
-    def found(**rule: Any) -> list[int]:
-        world = failing(99.6, **rule)
-        world.venue.state.pending[0, ALICE] = -usd(20)
-        return Closes(world.venue, 50).failing(world.book, world.parameters).tolist()
+    assert len(engine.round(world.book, world.parameters, integers(ALICE), NOW)) == 1
 
-    assert found() == []
-    assert found(liquidation_impact=1_000) == []
-    assert found(liquidation_impact=1_100) == [ALICE]
-    assert found(liquidation_impact=10_000) == [ALICE]
+
+@pytest.mark.parametrize(("counted", "found"), [(0, 0), (1_000, 0), (1_100, 1), (10_000, 1)])
+def test_the_impact_of_closing_counts_in_the_test_only_as_far_as_the_rule_says(
+    counted: int, found: int
+) -> None:
+    world = failing(99.6, liquidation_impact=counted)
+    world.venue.state.pending[0, ALICE] = -usd(20)
+    engine = Closes(world.venue, 50)
+    engine.prepare(NO_OFFERS, 0.0, np.array([True]))
+
+    assert engine.busy == (counted > 0)
+    assert len(engine.failing(world.book, world.parameters)) == found
+    assert len(engine.round(world.book, world.parameters, integers(), NOW)) == found
+    assert not engine.busy
 
 
 def test_a_gain_of_impact_does_not_count_in_the_test() -> None:

@@ -210,6 +210,10 @@ def test_an_isolated_market_pays_from_what_its_own_holders_brought() -> None:
     assert withdrawable(book, rules, ALICE, INITIAL_MARGIN) == usd(800)
     assert withdrawable(book, rules._replace(isolated=np.zeros(2, bool)), ALICE, INITIAL_MARGIN) == usd(1_760)
 
+    move_cash(book, BOB, VAULT, usd(801))
+
+    assert withdrawable(book, rules, ALICE, INITIAL_MARGIN) == 0
+
 
 @pytest.mark.parametrize("account", [FEES, VAULT, ALICE - 13])
 def test_the_accounts_of_the_venue_withdraw_nothing(account: int) -> None:

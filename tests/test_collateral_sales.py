@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from margin_rules import holding
-from venue import ALICE, BOB, integers, parameters, usd
+from venue import ALICE, BOB, CAROL, integers, parameters, usd
 
 from protocol.arithmetic import PPM
-from protocol.book import INSURANCE, Book, Rows, move_cash, open_book
+from protocol.book import INSURANCE, Book, Ints, Rows, move_cash, open_book
 from protocol.collateral import deposit_asset
 from protocol.liquidations.collateral_sales import (
     OUTSIDE,
@@ -25,7 +25,7 @@ from protocol.liquidations.collateral_sales import (
     priced_sale,
     sell_collateral,
 )
-from protocol.liquidations.record import COMPLETE, UNFILLED, Moment
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, NO_OFFERS, UNFILLED, Moment, Unattended
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
 from protocol.scan import liquidatable
@@ -65,9 +65,21 @@ def conserved(book: Book) -> bool:
     return bool(cash and (book.collateral.sum(axis=1) == book.asset_flows[0] - book.asset_flows[1]).all())
 
 
-def sell(book: Book, rules: RiskParameters, terms: SaleTerms, outside: np.ndarray | None = None) -> Rows:
+class Closer(Unattended):
+    """An engine that remembers for whom it was called."""
+
+    def __init__(self) -> None:
+        self.called: list[list[int]] = []
+
+    def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
+        self.called.append(candidates.tolist())
+        return np.full(1, -1).astype(LIQUIDATION)
+
+
+def sell(book: Book, rules: RiskParameters, terms: SaleTerms, outside: float = 0) -> Rows:
     """One round of the engine for whoever is below maintenance."""
-    engine = CollateralSales(terms, book.oracle if outside is None else outside)
+    engine = CollateralSales(Closer(), terms, len(book.mark))
+    engine.outside[:] = usd(outside)
     return engine.round(book, rules, liquidatable(book, rules), NOW)
 
 
@@ -168,7 +180,7 @@ def test_a_sound_account_sells_nothing() -> None:
     book, rules = owing(8_000, (10, 1_000)), rules_for(0.8)
 
     assert collateral_to_sell(book, rules, terms_for(0.1), ALICE).tolist() == [0]
-    assert len(CollateralSales(terms_for(0.1), book.oracle).round(book, rules, integers(ALICE), NOW)) == 0
+    assert len(CollateralSales(Closer(), terms_for(0.1), 1).round(book, rules, integers(ALICE), NOW)) == 0
 
 
 @st.composite
@@ -260,15 +272,41 @@ def test_the_record_of_a_sale() -> None:
     }
 
 
-def test_only_candidates_without_a_position_are_sold_out() -> None:
+def test_another_engine_closes_positions_and_only_the_rest_is_sold_out() -> None:
     book, rules = holding(0, (10, 1_000)), rules_for(0.5)
-    deposit_asset(book, ALICE, 0, 1)
-    deposit_asset(book, BOB, 0, 1)
+    for account in (ALICE, BOB, CAROL):
+        deposit_asset(book, account, 0, 1)
     move_cash(book, ALICE, BOB, usd(3_000))
-    engine = CollateralSales(terms_for(0.1), book.oracle)
+    move_cash(book, CAROL, BOB, usd(501))
+    closer = Closer()
+    engine = CollateralSales(closer, terms_for(0.1), 1)
+    candidates = liquidatable(book, rules)
+    rows = engine.round(book, rules, candidates, NOW)
 
-    assert liquidatable(book, rules).tolist() == [ALICE]
-    assert len(engine.round(book, rules, integers(ALICE), NOW)) == 0
+    assert candidates.tolist() == [ALICE, CAROL]
+    assert closer.called == [[ALICE]]
+    assert rows["account"].tolist() == [CAROL, -1]
+    assert book.collateral[0, [ALICE, BOB, CAROL]].tolist() == [1, 1, 0]
+
+
+def test_the_other_engine_is_asked_again_while_it_is_busy() -> None:
+    book, closer = holding(0, (0, 1_000)), Closer()
+    engine = CollateralSales(closer, terms_for(0.1), 1)
+    closer.busy = True
+
+    assert engine.busy
+    assert len(engine.round(book, rules_for(0.5), integers(), NOW)) == 1
+    assert closer.called == [[]]
+
+
+def test_an_asset_whose_price_may_not_be_used_is_not_sold() -> None:
+    book, rules = owing(8_500, (10, 1_000)), rules_for(0.8)
+    engine = CollateralSales(Closer(), terms_for(0.1), 1)
+    for usable, rows in ((False, 0), (True, 1)):
+        engine.prepare(NO_OFFERS, 0.0, np.array([usable]))
+
+        assert len(engine.round(book, rules, integers(ALICE), NOW)) == rows
+    assert len(engine.receipts()) == 0
 
 
 def test_at_a_floor_price_nobody_buys_what_is_cheaper_outside() -> None:
@@ -278,19 +316,19 @@ def test_at_a_floor_price_nobody_buys_what_is_cheaper_outside() -> None:
     may be sold, but nobody pays 0.0963 for what costs 0.01 elsewhere, and the loan is lost.
     """
     book, rules = owing(58_000, (1_000, 107)), rules_for(0.55)
-    terms, market = terms_for(0.1), integers(usd(10))
+    terms = terms_for(0.1)
 
     assert liquidatable(book, rules).tolist() == []
 
     move_cash(book, ALICE, BOB, usd(1_000))
-    rows = sell(book, rules, terms, market)
+    rows = sell(book, rules, terms, outside=10)
 
     assert liquidatable(book, rules).tolist() == [ALICE]
     assert rows["outcome"].tolist() == [UNFILLED]
     assert rows["filled"].tolist() == [0]
     assert book.cash[ALICE] + book.collateral[0, ALICE] * usd(10) == -usd(59_000 - 10_000)
 
-    rows = sell(book, rules, terms, integers(usd(96.3)))
+    rows = sell(book, rules, terms, outside=96.3)
 
     assert rows["outcome"].tolist() == [COMPLETE]
     assert account_risk(book, rules, ALICE)[0] >= 0

@@ -1,6 +1,7 @@
-"""The venue as a whole: prices, trading, liquidation rounds with their waterfall, and cash moves."""
+"""The venue as a whole: prices, guards, trading, liquidation rounds with their layers, and cash moves."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,19 +26,30 @@ from venue import (
     venue,
 )
 
-from protocol.book import CLEARING, INSURANCE, VAULT, move_cash
+from protocol.book import CLEARING, COUNTERPARTY, INSURANCE, VAULT, Book, Rows, market_accounts, move_cash
+from protocol.collateral import WithdrawalRule
 from protocol.exchange import Exchange
+from protocol.guards import GuardRule, Guards
 from protocol.journal import (
     AUTO_DELEVERAGING,
     BACKSTOP_VAULT,
     INSURANCE_FUND,
+    LIQUIDITY_POOL,
     SOCIALISED_LOSS,
     Cascade,
-    Journal,
 )
-from protocol.liquidations.record import TAKEN_OVER, UNFILLED
+from protocol.keepers import Offers
+from protocol.liquidations.record import (
+    DELEVERAGE,
+    LIQUIDATION,
+    NO_OFFERS,
+    TAKEN_OVER,
+    UNFILLED,
+    Moment,
+    Unattended,
+)
 from protocol.oracle import calm_reading
-from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.orders import IMMEDIATE, NONE, POST_ONLY, Orders
 from protocol.scan import liquidatable
 from protocol.venues.orderbook import BID
 
@@ -164,8 +176,9 @@ def test_a_moving_mark_gives_everybody_another_try() -> None:
     hold(exchange, ALICE, CAROL, 1_000)
     hold(exchange, BOB, CAROL, 1_000)
     exchange.venue.ladder.last[0] = usd(100)
+    exchange.prices.outside = integers(usd(98.5))
     quote(exchange, DAVE, (40, 99.5))
-    cascade = exchange.liquidate(integers(usd(98.5)), 0.0, 3, np.zeros(3, np.int64))
+    cascade = liquidate(exchange, rounds=3)
     tried = Counter(cascade.liquidations["account"].tolist())
 
     assert exchange.book.mark[0] < usd(100)
@@ -303,20 +316,6 @@ def test_socialising_waits_while_the_book_still_takes() -> None:
     assert set(paid(cascade)) == {INSURANCE_FUND}
 
 
-def test_the_fund_pays_the_debt_of_a_closed_account_before_everybody_does() -> None:
-    exchange = venue(-500, 1e6, 1e6, insurance=400, rules={"adl": "none", "last_resort": "socialise"})
-    hold(exchange, ALICE, BOB, 10)
-    hold(exchange, CAROL, BOB, 30)
-    exchange.book.size[0, [ALICE, CAROL]] += [-10, 10]
-    move_cash(exchange.book, CAROL, ALICE, usd(1_000))
-    journal = Journal()
-    exchange._resolve(0, ALICE, journal)
-    cascade = journal.close(1, truncated=False)
-
-    assert paid(cascade) == {INSURANCE_FUND: 400, SOCIALISED_LOSS: 100}
-    assert exchange.book.cash[[ALICE, INSURANCE]].tolist() == [0, 0]
-
-
 def test_funding_can_push_an_account_over_the_edge() -> None:
     exchange = venue(1_300, 1e6, rules={"adl": "queue"})
     hold(exchange, ALICE, BOB, 1_000)
@@ -422,3 +421,297 @@ def test_resting_orders_of_a_bankrupt_account_do_it_no_harm() -> None:
 
     assert resting(exchange, BID) == []
     assert exchange.book.size[0, ALICE] == 0
+
+
+def guard(exchange: Exchange, **acts: GuardRule) -> Exchange:
+    """Let acts ask something of the price."""
+    prices = exchange.rules.prices._replace(guards=Guards(**acts))
+    exchange.rules = exchange.rules._replace(prices=prices)
+    return exchange
+
+
+FRESH = GuardRule(max_age=48.0)
+
+
+def fall_silent(exchange: Exchange, *markets: int, seconds: float = 60.0) -> None:
+    """The feeds of some markets, or of all, have sent nothing for so long."""
+    stalled = np.isin(np.arange(len(exchange.book.oracle)), markets or range(len(exchange.book.oracle)))
+    exchange.update_prices(calm_reading(exchange.book.oracle.copy())._replace(stalled=stalled), seconds)
+
+
+def test_a_stale_price_stops_trades_while_liquidation_goes_on() -> None:
+    exchange = guard(venue(600, 1e7, 1e7), trade=FRESH)
+    hold(exchange, ALICE, BOB, 1_000)
+    quote(exchange, CAROL, (500, 99.4))
+    fall_silent(exchange)
+    refused = place(exchange, BOB, -10)
+    cascade = liquidate(exchange)
+
+    assert len(refused) == 0
+    assert cascade.liquidations["filled"].tolist() == [-100]
+
+    fall_silent(exchange, 7, seconds=120.0)
+
+    assert len(place(exchange, BOB, -10)) == 1
+
+
+def test_resting_orders_can_be_withdrawn_while_trades_are_stopped() -> None:
+    exchange = guard(venue(1e6), trade=FRESH)
+    quote(exchange, ALICE, (5, 99))
+    fall_silent(exchange)
+    quote(exchange, ALICE, (5, 98))
+    leaving = nobody(exchange)
+    leaving[ALICE] = True
+    before = resting(exchange, BID)
+    exchange.trade(NONE, leaving, 0, integers())
+
+    assert before == [(ALICE, 5, 99.0)]
+    assert resting(exchange, BID) == []
+
+
+def test_a_guard_stops_only_the_market_whose_price_is_stale() -> None:
+    exchange = guard(venue(1e6, 1e6, prices=(100, 50)), trade=FRESH)
+    for market, price in ((0, 100), (1, 50)):
+        quote(exchange, ALICE, (-5, price), market=market)
+    fall_silent(exchange, 0)
+    fills = [len(place(exchange, BOB, 5, market=market)) for market in (0, 1)]
+
+    assert fills == [0, 1]
+
+
+def test_accounts_at_a_price_that_liquidation_may_not_use_wait() -> None:
+    exchange = guard(venue(600, 600, 1e7, 1e7, prices=(100, 100)), liquidate=FRESH)
+    hold(exchange, ALICE, CAROL, 500, market=0)
+    hold(exchange, ALICE, CAROL, 500, market=1)
+    hold(exchange, BOB, CAROL, 1_000, market=1)
+    fall_silent(exchange, 0)
+    cascade = liquidate(exchange)
+
+    assert liquidatable(exchange.book, exchange.parameters).tolist() == [ALICE, BOB]
+    assert cascade.liquidations["account"].tolist() == [BOB]
+    assert not cascade.truncated
+
+
+def test_a_stale_price_stops_withdrawals_of_those_who_hold_at_it() -> None:
+    exchange = guard(venue(1e4, 1e4, 1e4, prices=(100, 100)), withdraw=FRESH)
+    hold(exchange, ALICE, BOB, 1, market=0)
+    hold(exchange, BOB, CAROL, 1, market=1)
+    fall_silent(exchange, 0)
+
+    assert [exchange.withdraw(account, usd(1), 60.0) for account in (ALICE, BOB, CAROL)] == [0, 0, usd(1)]
+
+
+def test_the_venue_learns_at_which_prices_it_may_quote(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = guard(venue(1e6, prices=(100, 100)), quote=FRESH)
+    seen: list[list[bool]] = []
+    monkeypatch.setattr(exchange.venue, "refresh", lambda *given: seen.append(given[3].tolist()))
+    fall_silent(exchange, 0)
+
+    assert seen == [[False, True]]
+
+
+@pytest.mark.parametrize(("rule", "charged"), [(GuardRule(), True), (FRESH, False)])
+def test_a_premium_over_a_stale_price_is_not_paid(rule: GuardRule, charged: bool) -> None:
+    exchange = guard(venue(1e7, 1e7), fund=rule)
+    quote(exchange, ALICE, (1_000, 105), (-1_000, 106))
+    fall_silent(exchange)
+    exchange.observe(3_540.0)
+    exchange.update_prices(calm_reading(exchange.book.oracle.copy()), 3_600.0)
+    exchange.advance_funding(3_600.0)
+
+    assert (exchange.book.funding[:, 0] > 0).tolist() == [charged, charged]
+
+
+def test_what_stood_on_the_venue_is_told_as_its_premium() -> None:
+    exchange = venue(1e7)
+    quote(exchange, ALICE, (1_000, 105), (-1_000, 106))
+
+    assert exchange.observe(60.0).tolist() == pytest.approx([0.05])
+
+
+def test_parameters_that_break_a_constraint_are_refused_and_the_old_ones_stay() -> None:
+    exchange = venue(1e6)
+    before = exchange.parameters
+    with pytest.raises(ValueError, match=r"maintenance <= initial <= 1 must hold, got maintenance=0.05"):
+        exchange.enact(before._replace(maintenance=integers(50_000)))
+
+    assert exchange.parameters is before
+
+
+def halted() -> Exchange:
+    """A venue that has stopped over a debt of ALICE's; ERIN quotes, and owns the vault."""
+    exchange = venue(-500, 1e6, 1e6, 1e6, 1e6, rules={"adl": "none", "last_resort": "halt"})
+    hold(exchange, ALICE, BOB, 1_000)
+    exchange.buy_shares(ERIN, VAULT, usd(1_000))
+    quote(exchange, ERIN, (5, 98))
+    liquidate(exchange)
+    return exchange
+
+
+def test_a_venue_that_halts_trades_liquidates_and_pays_no_more() -> None:
+    exchange = halted()
+    cascade = liquidate(exchange, rounds=5, time=1e6)
+    fills = place(exchange, CAROL, -5)
+
+    assert exchange.halted
+    assert (cascade.rounds, cascade.truncated, len(cascade.liquidations)) == (0, False, 0)
+    assert len(fills) == 0
+    assert exchange.withdraw(DAVE, usd(1), 1e6) == 0
+    assert exchange.sell_shares(ERIN, VAULT, usd(1)) == 0
+    exchange.check(0, 0)
+
+
+def test_a_venue_that_does_not_halt_goes_on() -> None:
+    exchange = bankrupt(rules={"adl": "none", "last_resort": "gate"})
+    liquidate(exchange)
+
+    assert not exchange.halted
+
+
+def test_every_purse_has_its_shares_and_its_price() -> None:
+    exchange = venue(1e4, 1e4, prices=(100, 50))
+    pools = market_accounts(2, COUNTERPARTY).tolist()
+    bought = [exchange.buy_shares(ALICE, purse, usd(100)) for purse in exchange.purses.tolist()]
+    move_cash(exchange.book, BOB, VAULT, usd(50))
+    move_cash(exchange.book, BOB, pools[1], usd(20))
+
+    assert exchange.purses.tolist() == [VAULT, *pools]
+    assert bought == [usd(100)] * 3
+    assert exchange.book.shares[:, ALICE].tolist() == [usd(100)] * 3
+    assert exchange.share_prices().tolist() == [1.5, 1.0, 1.2]
+    assert exchange.sell_shares(ALICE, pools[1], usd(10)) == usd(12)
+    exchange.check(0, 0)
+
+
+@pytest.mark.parametrize("purse", [VAULT, int(market_accounts(1, COUNTERPARTY)[0])])
+def test_shares_are_sold_behind_the_gate_and_bought_before_it(purse: int) -> None:
+    exchange = bankrupt(rules={"adl": "none"})
+    exchange.buy_shares(ERIN, purse, usd(100))
+    liquidate(exchange)
+    update(exchange, 100, 49.0)
+    during = exchange.sell_shares(ERIN, purse, usd(10)), exchange.buy_shares(ERIN, purse, usd(10))
+    update(exchange, 100, 50.0)
+
+    assert during == (0, usd(10))
+    assert exchange.sell_shares(ERIN, purse, usd(10)) == usd(10)
+
+
+def test_the_vault_and_the_pools_lock_deposits_for_their_own_time() -> None:
+    base = venue(1e4)
+    chosen = base.rules._replace(vault_lock=60.0, pool_lock=90.0)
+    exchange = Exchange(base.book, base.venue, base.engine, base.parameters, chosen, 0.0)
+    purses = exchange.purses.tolist()
+    for purse in purses:
+        exchange.buy_shares(ALICE, purse, usd(100))
+    sold = []
+    for time in (59.0, 60.0, 89.0, 90.0):
+        exchange.update_prices(calm_reading(exchange.book.oracle.copy()), time)
+        sold.append([exchange.sell_shares(ALICE, purse, usd(1)) > 0 for purse in purses])
+
+    assert sold == [[False, False], [True, False], [True, False], [True, True]]
+
+
+def test_a_part_of_the_notional_stays_where_the_rule_says_so() -> None:
+    exchange = venue(10_000, 1e6, rules={"withdrawal": WithdrawalRule(100_000, 1_000_000)})
+    hold(exchange, ALICE, BOB, -500)
+
+    assert exchange.withdraw(ALICE, usd(1e6), 0.0) == usd(10_000 - 5_000)
+
+
+def test_a_venue_that_rescues_partly_closed_accounts_does_so_in_the_same_round() -> None:
+    exchange = bankrupt(insurance=1e6)
+    layers = exchange.rules.waterfall._replace(rescues_partial=True)
+    exchange.rules = exchange.rules._replace(waterfall=layers)
+    quote(exchange, ERIN, (1, 100))
+    cascade = liquidate(exchange, rounds=1)
+
+    assert cascade.liquidations["filled"].tolist() == [-1]
+    assert cascade.deleverages["size"].sum() == -999
+    assert not exchange.book.size[0, ALICE]
+
+
+def test_winners_closed_for_the_pools_sake_are_in_the_record_first() -> None:
+    exchange = bankrupt()
+    relieved = np.zeros(1, DELEVERAGE)
+    relieved["account"], relieved["size"] = ERIN, 5
+    exchange.venue.relieve = lambda book, time: relieved
+    cascade = liquidate(exchange)
+
+    assert cascade.deleverages["account"].tolist() == [ERIN, ALICE, ALICE, ALICE]
+
+
+class Scripted(Unattended):
+    """An engine that returns prepared rounds: (account, market, filled, insurance, pool) for each order."""
+
+    def __init__(self, *rounds: list[tuple[int, int, int, int, int]], busy: bool = False) -> None:
+        self.rounds = list(rounds)
+        self.busy = busy
+        self.asked: list[list[int]] = []
+        self.told: list[Any] = []
+
+    def prepare(self, offers: Offers, gas_price: float, usable: np.ndarray) -> None:
+        self.told += [offers, gas_price, usable.tolist()]
+
+    def round(self, book: Book, parameters: Any, candidates: np.ndarray, moment: Moment) -> Rows:
+        self.asked.append(candidates.tolist())
+        wanted = self.rounds.pop(0) if self.rounds else []
+        rows = np.zeros(len(wanted), LIQUIDATION)
+        for row, (account, market, filled, insurance, pool) in zip(rows, wanted, strict=True):
+            row["account"], row["market"], row["filled"], row["size"] = account, market, filled, -10
+            row["insurance"], row["pool"] = insurance, pool
+        return rows
+
+
+def failing(*rounds: list[tuple[int, int, int, int, int]], **settings: Any) -> Exchange:
+    """ALICE and BOB are below maintenance in both markets; the engine does as it is told."""
+    exchange = venue(600, 600, 1e7, 1e7, prices=(100, 100), **settings)
+    for account in (ALICE, BOB):
+        for market in (0, 1):
+            hold(exchange, account, CAROL, 500, market=market)
+    exchange.engine = Scripted(*rounds)
+    return exchange
+
+
+def test_the_engine_hears_of_keepers_gas_and_usable_prices_once_a_block() -> None:
+    exchange = guard(failing(), liquidate=FRESH)
+    fall_silent(exchange, 1)
+    exchange.liquidate(0.0, 3, integers(0, 0, 0), NO_OFFERS, 7.5)
+
+    assert exchange.engine.told == [NO_OFFERS, 7.5, [True, False]]
+
+
+def test_an_engine_with_work_left_is_asked_although_nobody_is_below_maintenance() -> None:
+    exchange = venue(1e6)
+    exchange.engine = Scripted(busy=True)
+    cascade = liquidate(exchange, rounds=3)
+
+    assert exchange.engine.asked == [[], [], []]
+    assert (cascade.rounds, cascade.truncated) == (3, False)
+
+
+def test_only_accounts_for_which_nothing_at_all_was_done_are_stuck() -> None:
+    exchange = failing([(ALICE, 0, 0, 0, 0), (ALICE, 1, -1, 0, 0), (BOB, 0, 0, 0, 0), (BOB, 1, 0, 0, 0)])
+    liquidate(exchange, rounds=2)
+
+    assert exchange.engine.asked == [[ALICE, BOB], [ALICE]]
+
+
+def test_what_funds_and_pools_paid_in_closes_is_in_the_record_of_payments() -> None:
+    exchange = failing([(ALICE, 0, -1, -usd(3), 0), (ALICE, 1, -1, usd(2), usd(5)), (BOB, 0, -1, 0, -usd(1))])
+    cascade = liquidate(exchange)
+
+    assert paid(cascade) == {INSURANCE_FUND: 3, LIQUIDITY_POOL: 5}
+    assert cascade.payments["account"].tolist() == [ALICE, ALICE]
+
+
+def test_the_market_of_an_accounts_first_order_answers_for_its_debt() -> None:
+    exchange = failing(
+        [(ALICE, 1, 0, 0, 0), (ALICE, 0, 0, 0, 0)], rules={"adl": "none", "last_resort": "pool"}
+    )
+    first, second = exchange.book.counterparty.tolist()
+    exchange.deposit(second, usd(1_000))
+    move_cash(exchange.book, ALICE, CAROL, usd(700))
+    cascade = liquidate(exchange)
+
+    assert paid(cascade) == {LIQUIDITY_POOL: 100}
+    assert exchange.book.cash[[first, second]].tolist() == [0, usd(900)]

@@ -193,12 +193,12 @@ def provided(*amounts: float, **rule: Any) -> Pools:
 
 
 def enter(world: Pools, account: int, amount: float, time: float = 0.0) -> int:
-    terms = world.venue.desk(world.book, world.pool, time, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, time, world.locks)
     return deposit(world.book, world.parameters, terms, account, usd(amount))
 
 
 def leave(world: Pools, account: int, shares: float, time: float = 0.0) -> int:
-    terms = world.venue.desk(world.book, world.pool, time, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, time, world.locks)
     return redeem(world.book, terms, account, usd(shares))
 
 
@@ -213,7 +213,7 @@ def test_a_pool_that_is_new_sells_its_shares_at_one_dollar() -> None:
 def test_fees_stay_in_the_pool() -> None:
     world = provided(100_000, fee_worsens=600, receiver_share=370_000)
     world.trade(BOB, 100)
-    terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
     assert terms.cheap == terms.dear == usd(100_000 + 6 * 0.63)
 
@@ -234,7 +234,7 @@ def test_users_gains_beyond_their_cap_do_not_weigh_on_the_shares() -> None:
     world = provided(100_000, gain_cap=200_000, gain_exits=1_000_000, reserve=10_000_000)
     world.trade(BOB, 500)
     world.set_price(130)
-    terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
     assert terms.cheap == usd(100_000 - 10_000)
 
@@ -243,7 +243,7 @@ def test_those_who_enter_and_leave_get_the_worse_end_of_the_oracles_range() -> N
     world = provided(100_000, spread=2_000)
     world.trade(BOB, 100)
     world.trade(CAROL, -100)
-    terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
     assert terms.dear == usd(100_000 + 40)
     assert terms.cheap == usd(100_000)
@@ -282,7 +282,7 @@ def test_exits_leave_what_open_interest_needs(lots: int, price: float, free: flo
     world = provided(100_000)
     world.trade(BOB, lots)
     world.set_price(price)
-    terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
     assert terms.free == pytest.approx(usd(free), abs=1)
 
@@ -291,7 +291,7 @@ def test_exits_leave_what_gains_need() -> None:
     world = provided(100_000, reserve=10_000_000)
     world.trade(BOB, 500)
     world.set_price(135)
-    terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
     assert terms.free == pytest.approx(usd(50_000), abs=1)
 
@@ -334,9 +334,9 @@ def test_entering_and_leaving_a_pool_at_once_gains_nothing(
             world.trade(BOB, lots)
         world.set_price(value)
         before = world.book.cash[CAROL]
-        terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+        terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
         bought = deposit(world.book, world.parameters, terms, CAROL, amount)
-        after = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+        after = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
         redeem(world.book, after, CAROL, bought)
 
         assert world.book.cash[CAROL] <= before
@@ -351,7 +351,7 @@ def test_pools_that_serve_two_markets_have_one_worth() -> None:
     world.trade(BOB, -1_000, market=1)
     world.set_price(101, 0)
     world.set_price(9, 1)
-    terms = world.venue.desk(world.book, world.pool, 0.0, world.locks)
+    terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
     assert terms.cheap == usd(100_000 - 100 - 1_000)
     assert np.unique(world.book.counterparty).tolist() == [world.pool]

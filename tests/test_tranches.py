@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from venue import (
     ALICE,
@@ -31,6 +31,8 @@ from venue import (
 from protocol.arithmetic import PPM
 from protocol.backstop import take_over
 from protocol.book import FEES, INSURANCE, VAULT, Rows
+from protocol.deleveraging import HYPERLIQUID as RANKED
+from protocol.deleveraging import deleverage
 from protocol.exchange import Exchange
 from protocol.liquidations.record import COMPLETE, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.tranches import (
@@ -43,8 +45,9 @@ from protocol.liquidations.tranches import (
     plan_orders,
 )
 from protocol.margin import position_margin
-from protocol.scan import liquidatable
+from protocol.scan import accounts_risk, liquidatable
 from protocol.venues.orderbook import BID
+from sim.streams import stream
 
 pytestmark = pytest.mark.kernel
 
@@ -318,16 +321,12 @@ def test_a_watched_order_stops_where_the_vault_takes_over_and_never_makes_a_debt
     assert take_over(exchange.book, exchange.parameters, ALICE) is (vault > 0)
 
 
-@pytest.mark.parametrize("side", [1, -1])
-def test_of_a_bankrupt_account_only_what_fills_at_the_mark_or_better_is_closed(side: int) -> None:
-    exchange = failing(-10, side)
-    quote(
-        exchange, CAROL, (side * 100, 100 + side * 0.05), (side * 200, 100), (side * 500, 100 - side * 0.01)
-    )
+def test_a_bankrupt_account_is_not_sold_but_left_to_deleveraging() -> None:
+    exchange = failing(-10)
+    quote(exchange, CAROL, (1_000, 101))
     order = liquidate(exchange)[0]
 
-    assert abs(order["filled"]) == 300
-    assert equity(exchange, ALICE) == -5
+    assert (order["size"], order["filled"]) == (-1_000, 0)
 
 
 def test_an_order_that_is_not_watched_runs_to_its_end() -> None:
@@ -428,8 +427,7 @@ def lot_by_lot(levels: list[tuple[int, int]], collateral: int, vault: float) -> 
     for lots, cents in sorted(levels, key=lambda level: -level[1]):
         for _ in range(lots):
             far_below = worth * PPM < 666_667 * held * usd(1.2)
-            debt = cents < 0 and worth + cents * 10_000 < min(worth, 0)
-            if held == 0 or (far_below and vault) or debt or (cents < 0 and worth < 0):
+            if held == 0 or worth < 0 or (far_below and vault) or worth + cents * 10_000 < 0:
                 return 1_000 - held, worth
             worth += cents * 10_000
             held -= 1
@@ -469,6 +467,48 @@ def test_it_does_not_matter_how_makers_divide_their_orders(
 
     assert (whole.book.cash == divided.book.cash).all()
     assert (whole.book.size == divided.book.size).all()
+
+
+def crash(seed: int, depth: int, capital: float) -> Exchange:
+    """Thirty longs and shorts at ten to thirty times their collateral, and bids below a fallen mark.
+
+    ALICE makes the market; the last account holds money and nothing else.
+    """
+    exchange = venue(1e6, *[0] * 60, 5, vault=capital, **TWO_THIRDS)
+    draw = stream(seed, "crash")
+    for account in range(BOB, BOB + 60, 2):
+        size = int(draw.integers(100, 5_000))
+        hold(exchange, account, account + 1, size)
+        for holder in (account, account + 1):
+            exchange.deposit(holder, int(size * usd(100) / draw.uniform(10, 30)))
+    set_price(exchange, 96)
+    quote(exchange, ALICE, *((depth, 96 - step / 4) for step in range(6)))
+    return exchange
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([10, 1_000, 20_000]), st.sampled_from([0, 1e4, 1e7]))
+@settings(max_examples=30)
+def test_after_a_crash_book_vault_and_winners_leave_no_debt_and_the_idle_lose_nothing(
+    seed: int, depth: int, capital: float
+) -> None:
+    exchange = crash(seed, depth, capital)
+    book, rules, engine = exchange.book, exchange.parameters, tranches(exchange, HYPERLIQUID)
+    deposits, previous = book.cash.sum(), integers(usd(100))
+    for number in range(60):
+        failing = liquidatable(book, rules)
+        before = book.size.copy()
+        engine.round(book, rules, failing, Moment(60.0, 1.0, number, seed))
+        for account in failing:
+            if not take_over(book, rules, account) and risk(exchange, account)[0] < 0:
+                deleverage(book, rules, account, RANKED, previous, seed)
+        if (book.size == before).all():
+            break
+    worth = accounts_risk(book, rules)[0]
+
+    assert book.cash.sum() == deposits
+    assert not book.size.sum()
+    assert worth.min() >= 0
+    assert worth[-1] == usd(5)
 
 
 def planned(exchange: Exchange) -> Rows:

@@ -1,4 +1,4 @@
-"""Who pays when the book does not: vault, deleveraged winners, everybody."""
+"""The layers behind liquidation: to whom a failing account is offered, and who pays what it leaves."""
 
 from typing import Any
 
@@ -8,302 +8,341 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, equity, hold, integers, risk, set_price, usd, venue
 
-from protocol.arithmetic import PPM
-from protocol.book import INSURANCE, VAULT, Rows, move_cash
-from protocol.exchange import Exchange
-from protocol.scan import accounts_risk
-from protocol.waterfall import (
-    DELEVERAGE,
-    adl_ranking,
-    cover_from_fund,
-    deleverage,
-    deleverage_against,
-    socialise,
-    take_over,
+from protocol.book import (
+    CLEARING,
+    FEES,
+    FUND,
+    FUNDING_SCALE,
+    INSURANCE,
+    VAULT,
+    Row,
+    market_accounts,
+    move_cash,
+    settle_funding,
 )
+from protocol.exchange import Exchange
+from protocol.journal import STAGES, Journal
+from protocol.liquidations.record import LIQUIDATION, TAKEN_OVER, UNFILLED, Moment
+from protocol.waterfall import cover_from
 
 pytestmark = pytest.mark.kernel
 
-TWO_THIRDS = {"backstop_trigger": 666_667, "backstop_loss_share": 100_000}
+TAKEOVER = {"backstop_trigger": 666_667, "backstop_loss_share": 100_000}
+ROUND = 7
 
 
-def broke(collateral: float = -500, **settings: Any) -> Exchange:
-    """ALICE is long 1,000 lots at 100 with `collateral`; BOB, CAROL and DAVE are short against her."""
-    exchange = venue(collateral, 1e6, 1e6, 1e6, 1e6, **settings)
+def broke(worth: float = -500, layers: dict[str, Any] | None = None, **settings: Any) -> Exchange:
+    """ALICE is worth `worth` with 1,000 lots long at 100; BOB, CAROL and DAVE are short against her."""
+    exchange = venue(worth, 1e6, 1e6, 1e6, 1e6, rules=layers, **TAKEOVER | settings)
     for account, size in ((BOB, 500), (CAROL, 300), (DAVE, 200)):
         hold(exchange, ALICE, account, size)
     return exchange
 
 
-def deleverage_alice(exchange: Exchange, *ranking: int) -> Rows:
-    """Close ALICE's position against `ranking`; returns the records."""
-    rows = np.zeros(len(ranking), DELEVERAGE)
-    done = deleverage(exchange.book, exchange.parameters, ALICE, 0, integers(*ranking), rows)
-    return rows[:done]
+def closed(debt: float = 500, layers: dict[str, Any] | None = None, **settings: Any) -> Exchange:
+    """ALICE holds nothing and owes `debt`; BOB is long 30 lots against CAROL's 20 and DAVE's 10."""
+    exchange = venue(-debt, 1e6, 1e6, 1e6, 1e6, rules=layers, **settings)
+    hold(exchange, BOB, CAROL, 20)
+    hold(exchange, BOB, DAVE, 10)
+    return exchange
 
 
-def ranked(exchange: Exchange, rule: str, ticket: int = 0) -> list[int]:
-    """The order in which ALICE's counterparties are called."""
-    worth = accounts_risk(exchange.book, exchange.parameters)[0]
-    return adl_ranking(exchange.book, worth, ALICE, 0, rule, ticket).tolist()
+def offer(
+    exchange: Exchange, journal: Journal, previous: float = 100, number: int = ROUND
+) -> tuple[bool, Row]:
+    """Offer ALICE to the layers behind her liquidation order, which nothing filled."""
+    order = np.zeros(1, LIQUIDATION)[0]
+    order["account"], order["size"] = ALICE, -1_000
+    moment = Moment(0.0, 1.0, number, 0)
+    marks = integers(*[usd(previous)] * len(exchange.book.mark))
+    return exchange.waterfall.rescue(exchange.parameters, order, moment, marks, journal), order
 
 
-@pytest.mark.parametrize(("collateral", "taken"), [(799.999999, True), (800.0004, False), (0, True)])
-def test_the_vault_takes_over_strictly_below_the_trigger(collateral: float, taken: bool) -> None:
-    exchange = broke(collateral, vault=1e6, **TWO_THIRDS)
-
-    assert take_over(exchange.book, exchange.parameters, ALICE) is taken
-
-
-def test_a_takeover_hands_over_every_position_and_all_cash_at_the_mark() -> None:
-    exchange = broke(500, vault=1e6, prices=(100, 40), **TWO_THIRDS)
-    hold(exchange, ALICE, BOB, -10, 40, market=1)
-    exchange.book.funding[:, 0] += 3_000
-    worth = risk(exchange, ALICE)[0]
-
-    assert take_over(exchange.book, exchange.parameters, ALICE)
-    assert exchange.book.size[:, VAULT].tolist() == [1_000, -10]
-    assert not exchange.book.size[:, ALICE].any()
-    assert risk(exchange, ALICE) == (0, 0, 0)
-    assert risk(exchange, VAULT)[0] == usd(1e6) + worth
-    assert exchange.book.entry[:, VAULT].tolist() == [usd(100), usd(40)]
-    assert exchange.book.open_interest.tolist() == [1_000, 10]
+def resolve(exchange: Exchange, journal: Journal | None = None, market: int = 0) -> Journal:
+    """Deal with what ALICE owes after a round."""
+    journal = journal or Journal()
+    exchange.waterfall.resolve(exchange.parameters, ALICE, market, ROUND, journal)
+    return journal
 
 
-def test_the_vault_refuses_what_would_breach_its_own_initial_margin() -> None:
-    rich, poor = (broke(100, vault=capital, **TWO_THIRDS) for capital in (1_900, 1_899.999999))
-
-    assert take_over(rich.book, rich.parameters, ALICE)
-    assert not take_over(poor.book, poor.parameters, ALICE)
-    assert poor.book.size[0, ALICE] == 1_000
-
-
-def test_the_vault_keeps_its_reserve_of_initial_margin() -> None:
-    reserve = {**TWO_THIRDS, "backstop_reserve": 4 * PPM}
-    rich, poor = (broke(100, vault=capital, **reserve) for capital in (7_900, 7_899.999999))
-
-    assert take_over(rich.book, rich.parameters, ALICE)
-    assert not take_over(poor.book, poor.parameters, ALICE)
+def stuck() -> Journal:
+    """A journal in which nothing could be done for ALICE."""
+    journal = Journal()
+    journal.stuck = integers(ALICE)
+    return journal
 
 
-@pytest.mark.parametrize(("deficit", "taken"), [(1_000, True), (1_000.000001, False)])
-def test_the_vault_refuses_a_deficit_above_its_loss_limit(deficit: float, taken: bool) -> None:
-    exchange = broke(-deficit, vault=10_000, **TWO_THIRDS)
-
-    assert take_over(exchange.book, exchange.parameters, ALICE) is taken
-
-
-def test_the_vault_cannot_rescue_itself() -> None:
-    for capital in (600, 0, -600):
-        exchange = venue(1e6, vault=capital, **TWO_THIRDS)
-        hold(exchange, VAULT, ALICE, 1_000)
-        before = exchange.book.cash.copy()
-
-        assert not take_over(exchange.book, exchange.parameters, VAULT)
-        assert (exchange.book.cash == before).all()
+def paid(journal: Journal) -> dict[str, float]:
+    """What each stage bore of ALICE's loss in this round [USD]."""
+    assert {(number, account) for number, account, _, _ in journal.payments} <= {(ROUND, ALICE)}
+    found: dict[str, float] = {}
+    for _, _, stage, amount in journal.payments:
+        found[STAGES[stage]] = found.get(STAGES[stage], 0) + amount / 1e6
+    return found
 
 
-def test_a_takeover_that_hedges_the_vault_needs_no_new_margin() -> None:
-    exchange = broke(100, vault=700, **TWO_THIRDS)
-    hold(exchange, VAULT, ERIN, -1_000)
+def test_the_vault_is_asked_first_and_bears_the_debt_it_takes_over() -> None:
+    exchange, journal = broke(-300, {"backstop": "takeover"}, vault=1e6), Journal()
+    helped, order = offer(exchange, journal)
 
-    assert take_over(exchange.book, exchange.parameters, ALICE)
-    assert exchange.book.size[0, VAULT] == 0
+    assert (helped, order["outcome"]) == (True, TAKEN_OVER)
+    assert exchange.book.size[0, [VAULT, ALICE]].tolist() == [1_000, 0]
+    assert paid(journal) == {"backstop_vault": 300}
+    assert journal.deleverages == []
 
 
-def test_deleveraging_closes_at_the_bankruptcy_price() -> None:
-    exchange = broke(-500)
-    rows = deleverage_alice(exchange, BOB, CAROL, DAVE)
+def test_a_takeover_of_somebody_solvent_costs_the_vault_nothing() -> None:
+    exchange, journal = broke(300, {"backstop": "takeover"}, vault=1e6), Journal()
+    helped, order = offer(exchange, journal)
 
-    assert rows["size"].tolist() == [-500, -300, -200]
-    assert rows["quote"].tolist() == [-usd(500 * 100.5), -usd(300 * 100.5), -usd(200 * 100.5)]
-    assert rows["haircut"].tolist() == [usd(250), usd(150), usd(100)]
+    assert (helped, order["outcome"]) == (True, TAKEN_OVER)
+    assert paid(journal) == {}
+
+
+def test_what_the_vault_refuses_is_deleveraged() -> None:
+    exchange, journal = broke(-500, {"backstop": "takeover"}, vault=100), Journal()
+    helped, order = offer(exchange, journal)
+
+    assert (helped, order["outcome"]) == (True, UNFILLED)
+    assert paid(journal) == {"auto_deleveraging": 500}
     assert not exchange.book.size.any()
-    assert exchange.book.open_interest[0] == 0
-    assert exchange.book.cash[ALICE] == 0
-    assert [equity(exchange, account) for account in (BOB, CAROL, DAVE)] == [1e6 - 250, 1e6 - 150, 1e6 - 100]
 
 
-def test_deleveraging_stops_when_the_position_is_closed() -> None:
-    exchange = broke(-500)
-    hold(exchange, ERIN, CAROL, 700)
-    rows = deleverage_alice(exchange, CAROL, BOB)
+@pytest.mark.parametrize("worth", [0, 500])
+def test_a_solvent_account_that_the_vault_refuses_is_left_alone(worth: float) -> None:
+    exchange, journal = broke(worth), Journal()
 
-    assert rows["counterparty"].tolist() == [CAROL]
-    assert exchange.book.size[0, [ALICE, BOB, CAROL]].tolist() == [0, -500, 0]
-
-
-def test_deleveraging_skips_the_same_side_and_those_without_a_position() -> None:
-    exchange = broke(-500)
-    hold(exchange, ERIN, BOB, 100)
-    rows = deleverage_alice(exchange, ERIN, INSURANCE, CAROL)
-
-    assert rows["counterparty"].tolist() == [CAROL]
+    assert offer(exchange, journal)[0] is False
+    assert exchange.book.size[0, ALICE] == 1_000
+    assert journal.attempts == []
 
 
-@pytest.mark.parametrize(("worth", "called"), [(250, [BOB, CAROL]), (249.999999, [CAROL])])
-def test_deleveraging_skips_a_counterparty_whom_it_would_bankrupt(worth: float, called: list[int]) -> None:
-    exchange = broke(-500)
-    move_cash(exchange.book, BOB, ERIN, risk(exchange, BOB)[0] - usd(worth))
-    rows = deleverage_alice(exchange, BOB, CAROL)
+def test_without_layers_nothing_is_done() -> None:
+    exchange, journal = broke(-500, {"adl": "none"}, vault=1e6), Journal()
 
-    assert rows["counterparty"].tolist() == called
-
-
-def test_deleveraging_skips_a_counterparty_whom_it_would_strip_of_a_hedge() -> None:
-    exchange = venue(-500, 1_000, 1e6, prices=(100, 100))
-    hold(exchange, ALICE, BOB, 1_000)
-    hold(exchange, BOB, CAROL, 80_000, 100, market=1)
-    rows = deleverage_alice(exchange, BOB)
-
-    assert len(rows) == 0
-    assert exchange.book.size[:, BOB].tolist() == [-1_000, 80_000]
+    assert offer(exchange, journal)[0] is False
+    assert exchange.book.size[0, [ALICE, VAULT]].tolist() == [1_000, 0]
+    assert (journal.attempts, journal.deleverages, journal.payments) == ([], [], [])
 
 
-def test_a_bankrupt_short_is_closed_at_a_lower_price() -> None:
-    exchange = venue(-500, 1e6)
-    hold(exchange, ALICE, BOB, -1_000)
-    rows = deleverage_alice(exchange, BOB)
+def test_deleveraging_is_recorded_with_its_round_and_its_haircuts() -> None:
+    exchange, journal = broke(-500), Journal()
+    helped, _ = offer(exchange, journal)
+    rows = np.concatenate(journal.deleverages)
 
-    assert rows["quote"].tolist() == [usd(99_500)]
-    assert rows["haircut"].tolist() == [usd(500)]
-    assert equity(exchange, BOB) == 1e6 - 500
+    assert helped
+    assert rows["round"].tolist() == [ROUND] * 3
+    assert rows["counterparty"].tolist() == [BOB, CAROL, DAVE]
+    assert rows["haircut"].tolist() == [usd(250), usd(150), usd(100)]
+    assert paid(journal) == {"auto_deleveraging": 500}
+
+
+def test_deleveraging_at_the_previous_mark_uses_the_mark_before_the_last_change() -> None:
+    exchange, journal = broke(-500, {"adl_price": "previous_mark"}), Journal()
+    offer(exchange, journal, previous=100.2)
+
+    assert paid(journal) == {"auto_deleveraging": 200}
+    assert equity(exchange, ALICE) == -300
+
+
+def test_beyond_its_attempts_a_round_leaves_the_rest_for_the_next() -> None:
+    exchange, journal = broke(-500, {"adl_attempts": 1}), Journal()
+    journal.attempts.append(ROUND)
+    waiting = offer(exchange, journal)[0]
+
+    assert waiting
+    assert exchange.book.size[0, ALICE] == 1_000
+
+    assert offer(exchange, journal, number=ROUND + 1)[0]
+    assert exchange.book.size[0, ALICE] == 0
+    assert journal.attempts == [ROUND, ROUND + 1]
+
+
+def test_an_attempt_that_finds_nobody_counts_and_helps_nobody() -> None:
+    exchange, journal = broke(-500), Journal()
+    for account in (BOB, CAROL, DAVE):
+        move_cash(exchange.book, account, ERIN, risk(exchange, account)[0])
+
+    assert offer(exchange, journal)[0] is False
+    assert journal.attempts == [ROUND]
+    assert paid(journal) == {}
+
+
+def test_an_open_account_for_which_something_may_still_be_done_waits() -> None:
+    exchange = broke(-500, {"last_resort": "socialise"}, insurance=1e6)
+    before = exchange.book.cash.copy()
+    journal = resolve(exchange)
+
+    assert journal.saw_negative
+    assert paid(journal) == {}
+    assert exchange.book.cash.tolist() == before.tolist()
+
+
+def test_the_fund_pays_nothing_for_positions_that_are_still_open() -> None:
+    exchange = broke(-500, {"last_resort": "socialise"}, insurance=1e6)
+    journal = resolve(exchange, stuck())
+
+    assert paid(journal) == {"socialised_loss": 500}
+    assert exchange.book.cash[INSURANCE] == usd(1e6)
+    assert equity(exchange, ALICE) == 0
+
+
+def test_the_fund_pays_for_what_is_closed_before_the_last_resort_does() -> None:
+    exchange = closed(500, {"last_resort": "socialise"}, insurance=440)
+    journal = resolve(exchange)
+
+    assert paid(journal) == {"insurance_fund": 440, "socialised_loss": 60}
+    assert exchange.book.cash[[ALICE, INSURANCE]].tolist() == [0, 0]
+    assert [equity(exchange, each) for each in (BOB, CAROL, DAVE)] == [1e6 - 30, 1e6 - 20, 1e6 - 10]
+
+
+def test_a_fund_that_reaches_exactly_leaves_nothing_to_the_last_resort() -> None:
+    exchange = closed(500, {"last_resort": "halt"}, insurance=500)
+    journal = resolve(exchange)
+
+    assert paid(journal) == {"insurance_fund": 500}
+    assert not journal.halts
+    assert journal.saw_negative
+
+
+def test_a_market_with_a_fund_of_its_own_asks_no_other() -> None:
+    exchange = closed(500, prices=(100, 50), insurance=1_000)
+    own = int(market_accounts(2, FUND)[1])
+    exchange.book.fund[1] = own
+    exchange.deposit(own, usd(200))
+    journal = resolve(exchange, market=1)
+
+    assert paid(journal) == {"insurance_fund": 200}
+    assert exchange.book.cash[[INSURANCE, own]].tolist() == [usd(1_000), 0]
+    assert exchange.book.cash[ALICE] == -usd(300)
+
+
+def test_a_gated_deficit_stays_where_it_is() -> None:
+    exchange = closed(500, {"last_resort": "gate"})
+    journal = resolve(exchange)
+
+    assert (journal.saw_negative, journal.halts, paid(journal)) == (True, False, {})
+    assert exchange.book.cash[ALICE] == -usd(500)
+
+
+def test_a_venue_that_halts_moves_no_money() -> None:
+    exchange = closed(500, {"last_resort": "halt"})
+    before = exchange.book.cash.copy()
+    journal = resolve(exchange)
+
+    assert journal.halts
+    assert paid(journal) == {}
+    assert exchange.book.cash.tolist() == before.tolist()
+
+
+def test_the_pool_of_the_market_pays_where_the_rule_says_so() -> None:
+    exchange = closed(500, {"last_resort": "pool"}, prices=(100, 50), insurance=100)
+    first, second = exchange.book.counterparty.tolist()
+    for pool in (first, second):
+        exchange.deposit(pool, usd(10_000))
+    journal = resolve(exchange, market=1)
+
+    assert paid(journal) == {"insurance_fund": 100, "liquidity_pool": 400}
+    assert exchange.book.cash[[first, second, ALICE]].tolist() == [usd(10_000), usd(9_600), 0]
+
+
+def test_by_the_index_the_fees_of_the_pool_come_before_all_holders() -> None:
+    exchange = closed(500, {"last_resort": "index"})
+    purse = int(exchange.book.impact[0])
+    exchange.deposit(purse, usd(140))
+    journal = resolve(exchange)
+    for account in (BOB, CAROL, DAVE, ERIN):
+        settle_funding(exchange.book, account)
+
+    assert paid(journal) == {"liquidity_pool": 140, "socialised_loss": 360}
+    assert exchange.book.cash[[ALICE, purse, CLEARING]].tolist() == [0, 0, 0]
+    assert [equity(exchange, each) for each in (BOB, CAROL, DAVE, ERIN)] == [
+        1e6 - 180,
+        1e6 - 120,
+        1e6 - 60,
+        1e6,
+    ]
+
+
+def test_the_index_charges_only_the_market_of_the_loss() -> None:
+    exchange = closed(360, {"last_resort": "index"}, prices=(100, 50))
+    hold(exchange, ERIN, DAVE, 9, 50, market=1)
+    resolve(exchange, market=1)
+
+    assert exchange.book.funding[:, 0].tolist() == [0, 0]
+    assert exchange.book.funding[:, 1].tolist() == [usd(20) * FUNDING_SCALE, -usd(20) * FUNDING_SCALE]
+
+
+def test_by_the_index_a_loss_without_holders_stays() -> None:
+    exchange = venue(-500, 1e6, rules={"last_resort": "index"})
+    journal = resolve(exchange)
+
+    assert paid(journal) == {}
+    assert exchange.book.cash[ALICE] == -usd(500)
+
+
+def test_a_deficit_in_funding_is_a_deficit() -> None:
+    exchange = broke(100, {"last_resort": "socialise"})
+    exchange.book.funding[0, 0] += usd(1) * FUNDING_SCALE
+    journal = resolve(exchange, stuck())
+
+    assert paid(journal) == {"socialised_loss": 900}
+    assert equity(exchange, ALICE) == 0
 
 
 @given(
-    st.integers(-(10**12), -1),
-    st.lists(st.integers(1, 10**4), min_size=4, max_size=4),
-    st.integers(1, 10**9),
-    st.sampled_from([1, -1]),
+    st.sampled_from(["gate", "socialise", "index", "pool", "halt"]),
+    st.integers(1, 10**12),
+    st.integers(0, 10**12),
+    st.integers(0, 10**12),
+    st.lists(st.integers(-50, 50).filter(bool), min_size=1, max_size=3),
+    st.booleans(),
 )
-def test_full_deleveraging_ends_with_less_than_one_micro_for_each_fill(
-    worth: int, held: list[int], price: int, side: int
+def test_whoever_pays_no_money_is_made_and_the_record_is_what_the_account_received(
+    resort: str, debt: int, fund: int, fees: int, held: list[int], gone: bool
 ) -> None:
-    exchange = venue(0, 0, 0, 0, 0, prices=(1.0,))
+    exchange = venue(0, 1e6, 1e6, 1e6, 1e6, rules={"last_resort": resort})
     book = exchange.book
-    for account, size in zip((BOB, CAROL, DAVE, ERIN), held, strict=True):
-        hold(exchange, ALICE, account, side * size, 0)
-        book.cash[account] = 10**17
-    book.mark[0] = price
-    book.cash[ALICE] = worth - int(book.size[0, ALICE]) * price
-    before = book.cash.sum()
-    rows = deleverage_alice(exchange, BOB, CAROL, DAVE, ERIN)
+    for account, size in zip((BOB, CAROL, DAVE), held, strict=False):
+        hold(exchange, account, ERIN, size)
+    if not gone:
+        hold(exchange, ALICE, ERIN, 3)
+    set_price(exchange, 101)
+    book.cash[ALICE] = -debt - int(book.size[0, ALICE] * book.mark[0])
+    book.cash[INSURANCE], book.cash[book.impact[0]] = fund, fees
+    total, before = int(book.cash.sum()), int(book.cash[ALICE])
+    journal = resolve(exchange, stuck())
+    received = int(book.cash[ALICE]) - before
 
-    assert np.abs(rows["size"]).tolist() == held
-    assert 0 <= book.cash[ALICE] < 4
-    assert book.cash.sum() == before
-    assert not book.size.any()
-    assert 0 <= rows["haircut"].sum() + worth < 4
-
-
-@pytest.mark.parametrize(
-    ("ticket", "order"), [(0, [BOB, CAROL, DAVE]), (1, [CAROL, DAVE, BOB]), (5, [DAVE, BOB, CAROL])]
-)
-def test_the_queue_walks_the_opposite_side_from_a_drawn_place(ticket: int, order: list[int]) -> None:
-    assert ranked(broke(), "queue", ticket) == order
-
-
-def test_the_ranking_takes_the_highest_product_of_profit_and_leverage_first() -> None:
-    exchange = venue(1e6, 1_000, 2_000, 500, 1e6)
-    hold(exchange, ALICE, BOB, 10, 100)
-    hold(exchange, ALICE, CAROL, 10, 300)
-    hold(exchange, ALICE, DAVE, 10, 90)
-    # short: entry / mark · notional / equity; BOB 1 · 1000/1000, CAROL 3 · 1000/4000, DAVE 0.9 · 1000/400
-
-    assert ranked(exchange, "ranked") == [DAVE, BOB, CAROL]
+    assert book.cash.sum() == total
+    assert received == sum(amount for _, _, _, amount in journal.payments)
+    assert risk(exchange, ALICE)[0] <= 0
+    assert book.cash[INSURANCE] >= 0
+    assert book.cash[book.impact[0]] >= 0
+    assert book.cash[FEES] == 0
+    if resort in ("socialise", "index", "pool"):
+        assert received == debt
 
 
-def test_longs_rank_by_mark_over_entry() -> None:
-    exchange = venue(1e6, 1_000, 1_000)
-    hold(exchange, BOB, ALICE, 10, 80)
-    hold(exchange, CAROL, ALICE, 10, 99)
-    set_price(exchange, 100)
-    # BOB 1.25 · 1000/1200, CAROL 1.0101 · 1000/1010
-
-    assert ranked(exchange, "ranked") == [BOB, CAROL]
-
-
-def test_ties_in_the_ranking_go_to_the_lower_account_and_the_bankrupt_come_last() -> None:
-    exchange = broke()
-    exchange.book.size[0, [BOB, CAROL, DAVE, ERIN]] = -250
-    exchange.book.entry[0, [BOB, CAROL, DAVE, ERIN]] = usd(100)
-    exchange.book.cash[[BOB, CAROL, DAVE, ERIN]] = [usd(1), usd(50_000), usd(50_000), usd(25_001)]
-
-    assert ranked(exchange, "ranked") == [ERIN, CAROL, DAVE, BOB]
-
-
-def test_the_vault_can_be_deleveraged_and_the_other_purses_never_hold_anything() -> None:
-    exchange = venue(1e6, vault=1e6)
-    hold(exchange, ALICE, VAULT, 10)
-
-    assert ranked(exchange, "queue") == [VAULT]
-
-
-def test_without_an_opposite_side_nobody_is_called() -> None:
-    exchange = venue(1e6)
-    exchange.book.size[0, ALICE] = 5
-
-    assert ranked(exchange, "queue") == ranked(exchange, "ranked") == []
-
-
-def test_compiled_and_interpreted_deleveraging_agree() -> None:
-    worlds = []
-    for kernel in (deleverage_against, deleverage_against.py_func):
-        exchange, row = broke(-777.7), np.zeros(1, DELEVERAGE).view(np.recarray)
-        assert kernel(exchange.book, exchange.parameters, ALICE, CAROL, 0, row[0])
-        worlds.append((row.tolist(), exchange.book.cash.tolist()))
-
-    assert worlds[0] == worlds[1]
-
-
-def test_the_fund_covers_what_it_can() -> None:
+def test_a_fund_covers_what_it_can_and_never_more_than_is_owed() -> None:
     exchange = venue(0, insurance=30)
+    given_out = [cover_from(exchange.book, INSURANCE, ALICE, usd(20)) for _ in range(3)]
 
-    assert cover_from_fund(exchange.book, ALICE, usd(20)) == usd(20)
-    assert cover_from_fund(exchange.book, ALICE, usd(20)) == usd(10)
-    assert cover_from_fund(exchange.book, ALICE, usd(20)) == 0
+    assert given_out == [usd(20), usd(10), 0]
     assert exchange.book.cash[[ALICE, INSURANCE]].tolist() == [usd(30), 0]
 
 
-def socialised(exchange: Exchange, deficit: int) -> list[int]:
-    """Charges of a loss of ALICE's, by account; checks that they are what moved."""
-    charges, before = np.zeros_like(exchange.book.cash), exchange.book.cash.copy()
-    collected = socialise(exchange.book, ALICE, deficit, charges)
-    before[[ALICE, INSURANCE]] += [collected, charges.sum() - collected]
+def test_a_fund_in_debt_pays_nothing() -> None:
+    exchange = venue(0, insurance=-5)
 
-    assert (exchange.book.cash == before - charges).all()
-    return charges.tolist()
+    assert cover_from(exchange.book, INSURANCE, ALICE, usd(20)) == 0
+    assert exchange.book.cash[INSURANCE] == -usd(5)
 
 
-def test_everybody_with_a_position_pays_in_proportion_to_notional() -> None:
-    exchange = broke()
-    hold(exchange, ERIN, BOB, 100)
-    charges = socialised(exchange, usd(120))
+def test_compiled_and_interpreted_cover_agree() -> None:
+    found = []
+    for kernel in (cover_from, cover_from.py_func):
+        exchange = venue(-7.7, insurance=5.3)
+        found.append((kernel(exchange.book, INSURANCE, ALICE, usd(7.7)), exchange.book.cash.tolist()))
 
-    assert charges[ALICE:] == [0, usd(60), usd(30), usd(20), usd(10)]
-
-
-@given(st.integers(1, 10**12), st.lists(st.integers(-(10**6), 10**6), min_size=4, max_size=4))
-def test_charges_cover_the_loss_with_less_dust_than_payers_and_spare_who_holds_nothing(
-    deficit: int, held: list[int]
-) -> None:
-    exchange = venue(0, 0, 0, 0, 0)
-    others = (BOB, CAROL, DAVE, ERIN)
-    exchange.book.size[0, list(others)] = held
-    charges = socialised(exchange, deficit)
-    payers = sum(size != 0 for size in held)
-    total = sum(map(abs, held))
-
-    assert charges[ALICE] == charges[VAULT] == 0
-    for account, size in zip(others, held, strict=True):
-        assert charges[account] == (-(-deficit * abs(size) // total) if size else 0)
-    assert not payers or 0 <= sum(charges) - deficit < payers
-
-
-def test_a_loss_that_nobody_shares_is_not_collected() -> None:
-    exchange = venue(-5, 100)
-    exchange.book.size[0, ALICE] = 7
-    charges = np.zeros_like(exchange.book.cash)
-
-    assert socialise(exchange.book, ALICE, usd(5), charges) == 0
-    assert exchange.book.cash[ALICE] == -usd(5)
+    assert found[0] == found[1]

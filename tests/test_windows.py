@@ -13,7 +13,7 @@ from venue import ALICE, BOB, CAROL, DAVE, integers, parameters, usd
 from protocol.arithmetic import PPM
 from protocol.book import DEPOSITS, INSURANCE, VAULT, Book, Ints, Rows, exchange_position, open_book
 from protocol.keepers import Offers
-from protocol.liquidations.record import COMPLETE, PARTIAL, UNFILLED, Moment
+from protocol.liquidations.record import COMPLETE, NO_OFFERS, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.seizure import WindowParameters
 from protocol.liquidations.windows import NOBODY, Windows, window_capacity
 from protocol.margin import equity_of
@@ -262,9 +262,23 @@ def test_a_calm_market_closes_one_more_window_each_round() -> None:
     assert closed == [-225, 0, 0]
     hold(book, CAROL, 221, money=1e6)
     assert run(windows, book, 6.0)["filled"].sum() == -225
-    assert run(windows, book, 6.0)["filled"].sum() == 0
     hold(book, CAROL, 225, money=1e6)
-    assert run(windows, book, 30.0)["filled"].sum() == -225
+    assert run(windows, book, 6.0)["filled"].sum() == 0
+    assert run(windows, book, 8.0)["filled"].sum() == -225
+
+
+def test_a_calm_market_with_room_left_closes_only_what_is_left() -> None:
+    book = market(pool=1e9)
+    hold(book, ALICE, 100, money=1000.0)
+    set_price(book, 91.0)
+    windows = engine(book, calm_skew=500)
+    run(windows, book)
+    set_price(book, 100.0)
+    hold(book, ALICE, 1000, money=10_000.0)
+    hold(book, BOB, -1000, money=1e6)
+    set_price(book, 91.0)
+
+    assert run(windows, book, 2.0)["filled"].sum() == -125
 
 
 @given(
@@ -412,6 +426,16 @@ def test_keepers_whom_gas_costs_too_much_leave_everything_undone() -> None:
 
     assert found == [[], [KEEPER], [CAROL]]
     assert busy == [False, True, False]
+
+
+def test_a_venue_that_acts_itself_needs_no_keeper_and_keeps_to_its_windows() -> None:
+    book = market()
+    hold(book, ALICE, 300, money=3000.0)
+    set_price(book, 91.0)
+    windows = Windows(WindowParameters(calm_skew=0), engine(book).pool, integers(), attended=False)
+    windows.prepare(NO_OFFERS, 6.0, np.array([True]))
+
+    assert run(windows, book)[["keeper", "filled"]].tolist() == [(NOBODY, -225)]
 
 
 def test_where_the_price_cannot_be_used_nobody_is_flagged_and_nothing_closes() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from protocol.arithmetic import multiply_divide_floor, ppm_ceil, ppm_floor
 from protocol.book import Book, Ints, Mask, Rows, first_trader, move_cash
+from protocol.keepers import Offers
 from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, Moment, Unattended
 from protocol.liquidations.slices import bankruptcy_quote
@@ -196,6 +197,13 @@ class Closes(Unattended):
     def __init__(self, venue: ImpactPool, attempts: int) -> None:
         self.venue = venue
         self.attempts = attempts
+        self.usable = np.ones(len(venue.usable), np.bool_)
+        self.busy = False
+
+    def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
+        """Note whose prices may be used; the first round looks for accounts that only impact makes fail."""
+        self.usable = usable
+        self.busy = bool(self.venue.parameters.liquidation_impact.any())
 
     def failing(self, book: Book, parameters: RiskParameters) -> Ints:
         """Accounts below maintenance once the impact of closing them is counted, ascending; (k,) int64.
@@ -209,11 +217,15 @@ class Closes(Unattended):
     def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
         """Close some of `candidates`, (k,) accounts below maintenance; see `record.Engine.round`.
 
-        Accounts with a position whose price may not be used are left for later. `quote` holds the impact
-        that was settled, `fee` trading fee and liquidation fee; cash changes by pool − quote − fee.
+        Where the rule counts impact, accounts that fail by it are added. Accounts with a position whose
+        price may not be used are left for later. `quote` holds the impact that was settled, `fee` trading
+        fee and liquidation fee; cash changes by pool − quote − fee.
         """
         venue = self.venue
-        ready = [account for account in candidates if closable(book, account, venue.usable)]
+        if self.busy:
+            candidates = np.union1d(candidates, self.failing(book, parameters))
+        ready = [account for account in candidates if closable(book, account, self.usable)]
+        self.busy = self.busy and len(ready) > self.attempts
         if not ready:
             return np.zeros(0, LIQUIDATION)
         chosen = np.roll(np.array(ready), -(moment.ticket % len(ready)))[: self.attempts]

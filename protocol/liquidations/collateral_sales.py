@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil, ppm_floor
-from protocol.book import DEPOSITS, WITHDRAWALS, Book, Ints, Rows, move_cash
+from protocol.book import DEPOSITS, WITHDRAWALS, Book, Ints, Mask, Rows, move_cash
+from protocol.keepers import Offers
 from protocol.kernels import kernel
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, Moment
+from protocol.liquidations.record import COMPLETE, LIQUIDATION, Engine, Moment
 from protocol.margin import account_risk, asset_value
 from protocol.parameters import RiskParameters
 
@@ -160,7 +161,7 @@ def liquidate_collateral(
 ) -> int:
     """Sell what `plan_sales` asks for, and record it in `rows`; returns their number.
 
-    A buyer outside stays away where the asset is cheaper there than what it would have to pay.
+    A buyer stays away where the asset is known to be cheaper outside.
     """
     chosen, done = np.empty(book.mark.size, np.int64), 0
     equity, _, maintenance = account_risk(book, parameters, account)
@@ -172,7 +173,7 @@ def liquidate_collateral(
         row.account, row.keeper, row.market, row.size = account, terms.buyer, market, -sale.lots
         row.equity, row.maintenance = equity, maintenance
         row.oracle, row.mark, row.limit = book.oracle[market], book.mark[market], sale.quote // sale.lots
-        dear = terms.buyer == OUTSIDE and sale.quote > sale.lots * outside[market]
+        dear = outside[market] > 0 and sale.quote > sale.lots * outside[market]
         if not dear and sell_collateral(book, parameters, account, terms.buyer, sale):
             row.filled, row.quote, row.fee, row.insurance = -sale.lots, -sale.quote, sale.fee, sale.fee
             row.outcome = COMPLETE
@@ -182,35 +183,61 @@ def liquidate_collateral(
 
 @kernel
 def liquidate_holders(
-    book: Book, parameters: RiskParameters, terms: SaleTerms, outside: Ints, candidates: Ints, rows: Rows
+    book: Book, parameters: RiskParameters, terms: SaleTerms, outside: Ints, sellers: Ints, rows: Rows
 ) -> int:
-    """Sell assets of the candidates that hold no position; returns the number of rows written."""
+    """Sell the assets of accounts without positions; returns the number of rows written."""
     done = 0
-    for account in candidates:
-        held = False
-        for market in range(book.mark.size):
-            held = held or book.size[market, account] != 0
-        if not held:
-            done += liquidate_collateral(book, parameters, terms, outside, account, rows[done:])
+    for account in sellers:
+        done += liquidate_collateral(book, parameters, terms, outside, account, rows[done:])
     return done
 
 
 class CollateralSales:
-    """An engine for accounts without positions whose assets no longer carry their debt.
+    """An engine that sells the assets of accounts without positions; another has the accounts with some.
+
+    Parameters
+    ----------
+    positions : Engine
+        What closes positions.
+    parameters : SaleTerms
+    markets : int
 
     Attributes
     ----------
-    parameters : SaleTerms
     outside : (m,) int64
-        What the assets are worth elsewhere [micro-USD per lot]; set before a round.
+        What the assets are worth elsewhere [micro-USD per lot]; 0 where buyers know no other price.
+    usable : (m,) bool
+        Markets whose price liquidation may use.
     """
 
-    def __init__(self, parameters: SaleTerms, outside: Ints):
+    def __init__(self, positions: Engine, parameters: SaleTerms, markets: int) -> None:
+        self.positions = positions
         self.parameters = parameters
-        self.outside = outside.astype(np.int64)
+        self.outside = np.zeros(markets, np.int64)
+        self.usable = np.ones(markets, np.bool_)
+
+    @property
+    def busy(self) -> bool:
+        """Whether positions are still being closed."""
+        return self.positions.busy
+
+    def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
+        """Learn which prices may be used, and pass all on; see `Engine.prepare`."""
+        self.usable[:] = usable
+        self.positions.prepare(offers, gas_price, usable)
+
+    def receipts(self) -> Rows:
+        """What keepers have spent on closing positions."""
+        return self.positions.receipts()
 
     def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
-        """Sell what restores each candidate without a position; `size` counts units of the asset sold."""
-        rows = np.zeros(len(candidates) * len(book.mark), LIQUIDATION)
-        done = liquidate_holders(book, parameters, self.parameters, self.outside, candidates, rows)
-        return rows[:done]
+        """Close positions; sell what restores each candidate that has none, `size` its units sold."""
+        holding = book.size[:, candidates].any(axis=0)
+        unpriced = ((book.collateral[:, candidates] > 0) & ~self.usable[:, None]).any(axis=0)
+        sellers = candidates[~holding & ~unpriced]
+        rows = np.zeros(len(sellers) * len(book.mark), LIQUIDATION)
+        done = liquidate_holders(book, parameters, self.parameters, self.outside, sellers, rows)
+        if not holding.any() and not self.busy:
+            return rows[:done]
+        closed = self.positions.round(book, parameters, candidates[holding], moment)
+        return np.concatenate([rows[:done], closed])

@@ -13,7 +13,7 @@ from protocol.kernels import kernel
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
 
-FUND_PART = 95
+FUND_PART = 950_000
 
 
 class TransferRules(NamedTuple):
@@ -77,8 +77,8 @@ def keeper_fee(rules: TransferRules, market: int, maintenance: int, elapsed: flo
 @kernel
 def fund_fee(cap: int, margin: int, fee: int, shortage: int, notional: int) -> int:
     """Part of the notional that the insurance fund takes [ppm]: up to 95 % of what margin leaves."""
-    lacking = -multiply_divide_floor(-shortage, PPM, notional)
-    return max(min(cap, (margin - fee - lacking) * FUND_PART // 100), 0)
+    left = ppm_floor(notional, margin - fee) - shortage
+    return max(min(cap, multiply_divide_floor(left, FUND_PART, notional)), 0)
 
 
 @kernel

@@ -72,8 +72,9 @@ class Tranches(Unattended):
     The accounts with the least equity over maintenance come first, and of their positions the largest. A
     later order of an account is not sent once an earlier one has brought it back to maintenance; an order
     that was sent is not cut short for that. Of an account that is watched, the rest is left to the vault as
-    soon as the vault would take it, and no fill may make or deepen a debt: what then remains waits for the
-    vault or for deleveraging. Unwatched orders run to their end, below zero if the book is thin.
+    soon as the vault would take it, and no fill may make a debt: an account without equity waits for the
+    vault or for deleveraging, which needs its position to cover the loss. Unwatched orders run to their end,
+    below zero if the book is thin, as they must where nobody is deleveraged.
 
     Parameters
     ----------
@@ -221,13 +222,13 @@ def lots_to_fill(
     """Lots of an offer that a liquidation takes before it is judged anew; 0 ends it."""
     if not terms.watched:
         return lots
-    if vault_accepts(book, parameters, order.account, terms.backstop):
+    equity, _, maintenance = account_risk(book, parameters, order.account)
+    if equity < 0 or vault_accepts(book, parameters, order.account, terms.backstop):
         return 0
     loss = order.mark - price if order.size < 0 else price - order.mark
     if loss <= 0:
         return lots
-    equity, _, maintenance = account_risk(book, parameters, order.account)
-    lots = min(lots, max(equity, 0) // loss)
+    lots = min(lots, equity // loss)
     if lots == 0 or below_trigger(parameters, equity, maintenance):
         return lots
     return lots_to_trigger(book, parameters, order, maker, price, lots)

@@ -161,8 +161,9 @@ class Transfers:
             return hold_auction(jobs, self.offers, self.auction, self.gas_price, draw)
         winner = np.full(len(jobs.account), NOBODY)
         able = np.flatnonzero((jobs.notional > 0).any(axis=1))
-        chance = np.where(jobs.notional > 0, lottery(self.offers.ticket, jobs.account, draw), -1.0)
-        winner[able] = chance[able].argmax(axis=1)
+        if len(able):
+            chance = lottery(self.offers.ticket, jobs.account[able], draw)
+            winner[able] = np.where(jobs.notional[able] > 0, chance, -1.0).argmax(axis=1)
         return Award(winner, able, np.zeros(0, RECEIPT))
 
 
@@ -175,6 +176,12 @@ def largest_position(book: Book, account: int, usable: Mask) -> int:
         if usable[market] and notional > largest:
             chosen, largest = market, notional
     return chosen
+
+
+@kernel
+def holds(book: Book, account: int) -> bool:
+    """Whether an account has any position."""
+    return bool(book.size[:, account].any())
 
 
 @kernel
@@ -215,7 +222,7 @@ def plan_transfers(
     plan: Rows,
     rates: Ints,
 ) -> None:
-    """Plan a transfer for each row's account; release those whose margin is restored.
+    """Plan a transfer for each row's account; release those with nothing left, or with margin restored.
 
     `clock` holds since when accounts are flagged, what has been freed, and usable markets. Rows of accounts
     for which nothing is due keep size 0.
@@ -223,7 +230,7 @@ def plan_transfers(
     since, freed, usable = clock
     for index in range(plan.size):
         account = plan[index].account
-        if account_shortage(book, parameters, account, rules.buffer) <= ROUNDING:
+        if not holds(book, account) or account_shortage(book, parameters, account, rules.buffer) <= ROUNDING:
             since[account] = np.nan
             continue
         plan[index].market = largest_position(book, account, usable)

@@ -59,11 +59,15 @@ class Windows:
         Markets whose price may be used for liquidation.
     rewards : int
         Paid to keepers so far [micro-USD].
+    attended : bool
+        Whether keepers have to act; otherwise the venue does it itself, unpaid.
     deserted : bool
         No keeper stands ready in this block, so nothing is done.
     """
 
-    def __init__(self, parameters: WindowParameters, pool: SkewPool, keepers: Ints) -> None:
+    def __init__(
+        self, parameters: WindowParameters, pool: SkewPool, keepers: Ints, attended: bool = True
+    ) -> None:
         markets = len(pool.parameters.skew_scale)
         self.parameters = parameters
         self.pool = pool
@@ -71,6 +75,7 @@ class Windows:
         self.queue = np.zeros(0, np.int64)
         self.usable = np.ones(markets, np.bool_)
         self.rewards = 0
+        self.attended = attended
         self.deserted = False
         self._times = np.zeros(0)
         self._closed = np.zeros((markets, 0), np.int64)
@@ -84,7 +89,7 @@ class Windows:
         """Note the keepers who put up with the gas price of the block, and whose price may be used."""
         self.keepers = offers.account[offers.tolerance >= gas_price]
         self.usable = usable
-        self.deserted = len(self.keepers) == 0 and not self.parameters.endorsed
+        self.deserted = self.attended and len(self.keepers) == 0 and not self.parameters.endorsed
 
     def receipts(self) -> Rows:
         """The reward covers what a keeper spends, so nothing is left to tell."""

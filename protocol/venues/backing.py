@@ -180,13 +180,14 @@ def pool_worth(book: Book, state: PoolState, rule: PoolParameters, pool: int, de
     worth = book.cash[pool] + unsettled_funding(book, pool)
     beyond = 0.0
     for market in range(book.oracle.size):
-        if book.counterparty[market] == pool:
-            price = book.oracle[market]
-            worth -= user_interest(book, market, LONG) * side_price(rule, market, price, not dear)
-            worth += user_interest(book, market, SHORT) * side_price(rule, market, price, dear)
-            worth += state.lent[market]
-            beyond += capped_gain(book, state, rule, market, LONG, not dear)[1]
-            beyond += capped_gain(book, state, rule, market, SHORT, dear)[1]
+        if book.counterparty[market] != pool:
+            continue
+        worth += state.lent[market]
+        for side in range(2):
+            high = dear == (side == SHORT)
+            owed = user_interest(book, market, side) * side_price(rule, market, book.oracle[market], high)
+            worth += owed if side == SHORT else -owed
+            beyond += capped_gain(book, state, rule, market, side, high)[1]
     return int(worth + int(np.ceil(beyond) if dear else np.floor(beyond)))
 
 

@@ -109,6 +109,11 @@ IMPACT_DEFAULTS = {
     "exponent_negative": 2.2,
     "exponent_positive": 1.0,
 }
+BOUNDS = {
+    **dict.fromkeys(("exponent_negative", "exponent_positive"), (1.0, 3.0)),
+    **dict.fromkeys(("cap_negative", "cap_positive", "receiver_share", "long_share", "spread"), (0.0, 1.0)),
+    **dict.fromkeys(("gain_cap", "gain_deposits", "gain_exits", "gain_trigger", "gain_target"), (0.0, 1.0)),
+}
 
 
 def pool_parameters(markets: int, **changes: Any) -> PoolParameters:
@@ -137,25 +142,21 @@ def pool_violations(rule: PoolParameters) -> list[str]:
 
     References
     ----------
-    .. [1] GMX synthetics, config/ConfigUtils.sol, validateRange.
+    .. [1] GMX synthetics, config/ConfigUtils.sol, validateRange: the bounds of exponents and gains.
     """
-    shares = ("cap_negative", "cap_positive", "receiver_share", "long_share", "gain_cap", "gain_deposits")
-    found = [
-        f"0 <= {name} <= 1 must hold, got {getattr(rule, name)[market] / PPM} (market {market})"
-        for name in (*shares, "gain_exits", "gain_trigger", "gain_target", "spread")
-        for market in np.flatnonzero((getattr(rule, name) < 0) | (getattr(rule, name) > PPM))
-    ]
+    found = []
+    for name, value in rule._asdict().items():
+        low, high = BOUNDS.get(name, (0.0, np.inf))
+        given = value / PPM if name in DEFAULTS else value
+        found += [
+            f"{low:g} <= {name} <= {high:g} must hold, got {given[market]:g} (market {market})"
+            for market in np.flatnonzero(~((given >= low) & (given <= high)))
+        ]
     found += [
         f"gain_target <= gain_trigger must hold, got gain_target={rule.gain_target[market] / PPM}, "
         f"gain_trigger={rule.gain_trigger[market] / PPM} (market {market})"
         for market in np.flatnonzero(rule.gain_target > rule.gain_trigger)
     ]
-    for name, highest in (("exponent_negative", 3.0), ("exponent_positive", 3.0)):
-        value = getattr(rule, name)
-        found += [
-            f"1 <= {name} <= 3 must hold, got {value[market]} (market {market})"
-            for market in np.flatnonzero((value < 1.0) | (value > highest))
-        ]
     return found
 
 

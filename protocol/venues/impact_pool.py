@@ -120,14 +120,14 @@ def execute_order(
     order: tuple[int, int, int],
     due: float,
     fills: Rows,
-    done: int,
 ) -> tuple[int, int]:
     """Execute (account, market, change): what closes always may, what opens needs room at the pool.
 
-    Returns the lots for which the pool has no room (0 once the margin rule refuses) and the number of fills
-    recorded so far.
+    Returns the lots for which the pool has no room (0 once the margin rule refuses) and the number of
+    fills, which are recorded from the start of `fills`.
     """
     account, market, change = order
+    done = 0
     held = book.size[market, account]
     closing = 0
     if (held > 0) != (change > 0) and held != 0:
@@ -172,7 +172,8 @@ def match_orders(
             rest = 0
             if batch.kind[index] != POST_ONLY:
                 order = (account, market, size)
-                rest, done = execute_order(book, parameters, state, rule, order, due, fills, done)
+                rest, count = execute_order(book, parameters, state, rule, order, due, fills[done:])
+                done += count
         if rest != 0 and batch.kind[index] != IMMEDIATE and batch.limit[index] > 0:
             left[index] = batch.size[index] if rest == size else rest
     return done
