@@ -57,7 +57,7 @@ def fill_allotment(quantity: int, weight: Ints, limit: Ints, order: Ints, lots: 
         capped += 1
     left = quantity
     for index in order[capped:]:
-        lots[index] = min(multiply_divide_floor(quantity, weight[index], total), limit[index])
+        lots[index] = multiply_divide_floor(quantity, weight[index], total)
         remainder[index] = quantity * weight[index] - lots[index] * total
         left -= lots[index]
     return left

@@ -23,7 +23,7 @@ from protocol.funding_rules import Observation
 from protocol.invariants import InvariantError, violated
 from protocol.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
 from protocol.keepers import Offers
-from protocol.liquidations.record import NO_OFFERS, Engine, Moment
+from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment
 from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
 from protocol.liquidity import deposit as deposit_into
 from protocol.margin import equity_of
@@ -245,6 +245,8 @@ class Exchange:
             for index in np.flatnonzero(left)
             if self.waterfall.rescue(self.parameters, rows[index], moment, previous, journal)
         ]
+        gone = np.isin(rows["account"], rows["account"][rows["outcome"] == TAKEN_OVER])
+        rows["outcome"][gone & (rows["filled"] == 0)] = TAKEN_OVER
         idle = np.setdiff1d(np.flatnonzero(tried & (rows["filled"] == 0)), helped)
         moving = rows["account"][np.setdiff1d(np.flatnonzero(tried), idle)]
         journal.stuck = np.union1d(journal.stuck, np.setdiff1d(rows["account"][idle], moving))

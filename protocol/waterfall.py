@@ -88,7 +88,7 @@ class Waterfall:
         equity = account_risk(self.book, parameters, account)[0]
         if self.rules.backstop and take_over(self.book, parameters, account, self.rules.backstop):
             journal.pay(moment.number, account, BACKSTOP_VAULT, max(-equity, 0))
-            order["outcome"] = TAKEN_OVER
+            order["outcome"], order["keeper"] = TAKEN_OVER, self.rules.backstop.liquidator
             return True
         if equity >= 0 or self.rules.deleveraging is None:
             return False
@@ -104,10 +104,12 @@ class Waterfall:
         if rule is None:
             return False
         journal.attempts.append(moment.number)
+        deficit = -account_risk(self.book, parameters, account)[0]
         rows = deleverage(self.book, parameters, account, rule, previous, moment.ticket)
         rows["round"] = moment.number
         journal.deleverages.append(rows)
-        journal.pay(moment.number, account, AUTO_DELEVERAGING, int(rows["haircut"].sum()))
+        borne = min(int(rows["haircut"].sum()), deficit)
+        journal.pay(moment.number, account, AUTO_DELEVERAGING, borne)
         return len(rows) > 0
 
     def resolve(

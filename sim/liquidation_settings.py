@@ -137,7 +137,11 @@ class DeleveragingSettings(Settings):
     rule: Literal["queue", "ranked", "random", "pro_rata", "profit_pro_rata", "drain", "none"] = parameter(
         "queue", ""
     )
-    price: Literal["bankruptcy", "previous_mark", "mark"] = parameter("bankruptcy", "")
+    price: Literal["bankruptcy", "previous_mark", "crossing", "mark"] = parameter(
+        "bankruptcy",
+        "",
+        description="crossing: on the way to the mark, where the account had nothing left",
+    )
     forced: bool = parameter(
         False, "1", description="counterparties are closed where their own margin rule forbids it too"
     )

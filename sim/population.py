@@ -141,6 +141,7 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
     for role, endowment in brought:
         bring_in(exchange, role, endowment)
     seat_counterparties(exchange, residual - carried)
+    exchange.venue.refresh(exchange.book, parameters, 0.0, exchange.usable.quote)
     exchange.deposit(INSURANCE, round(scenario.protocol.insurance_fund * MICRO))
     for account, purse in zip(people.depositors.accounts.tolist(), people.depositors.purse, strict=True):
         exchange.buy_shares(account, int(purse), int(exchange.book.cash[account]))

@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from protocol.liquidations.closes import Closes
-from protocol.venues.impact_pool import ImpactPool
 
 from protocol.arithmetic import MICRO
 from protocol.book import FUND, Book, Floats, Ints, market_accounts, open_book
 from protocol.exchange import Exchange
 from protocol.keepers import AuctionRule
+from protocol.liquidations.closes import Closes
 from protocol.liquidations.record import Engine
 from protocol.liquidations.seizure import WindowParameters
 from protocol.liquidations.shortage import TransferRules
@@ -18,6 +17,7 @@ from protocol.liquidations.tranches import TrancheParameters, Tranches
 from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
 from protocol.venues.amm import Amm
+from protocol.venues.impact_pool import ImpactPool
 from protocol.venues.limit_book import LimitBook
 from protocol.venues.orderbook import open_ladder
 from protocol.venues.repeg import AmmParameters
@@ -126,7 +126,8 @@ def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
         case SliceSettings(), LimitBook():
             return Slices(venue, chosen.attempts)
         case TrancheSettings(), LimitBook():
-            return Tranches(venue, _tranche_parameters(chosen), len(book.cash))
+            watched = settings.adl.rule != "none"
+            return Tranches(venue, _tranche_parameters(chosen, watched), len(book.cash))
         case TransferSettings(), LimitBook() | Amm():
             return Transfers(book, venue, _transfer_rules(chosen, len(book.mark)), _auction(chosen))
         case CloseSettings(), ImpactPool():
@@ -136,14 +137,14 @@ def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
     raise ValueError(f"liquidation by {chosen.kind} does not go with a venue of kind {settings.venue.kind}")
 
 
-def _tranche_parameters(chosen: TrancheSettings) -> TrancheParameters:
+def _tranche_parameters(chosen: TrancheSettings, watched: bool) -> TrancheParameters:
     return TrancheParameters(
         threshold=micro(chosen.threshold),
         share=ppm(chosen.share),
         patience=float(chosen.patience),
         limit=ppm(chosen.limit),
         attempts=chosen.attempts,
-        watched=True,
+        watched=watched,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small import calm, equity, give, opened, set_equity, sight
 
-from agents.role import DEPOSIT, VAULT_DEPOSIT, VAULT_REDEEM, Actions
+from agents.role import BUY_SHARES, DEPOSIT, SELL_SHARES, Actions
 from protocol.arithmetic import MICRO
 from protocol.book import VAULT
 from protocol.orders import POST_ONLY
@@ -41,7 +41,7 @@ def test_nobody_leaves_a_vault_that_has_not_lost(model: Model) -> None:
     for price in (1.0, 1.2):
         set_vault_price(model, price)
 
-        assert moves(model, VAULT_REDEEM) == {}
+        assert moves(model, SELL_SHARES) == {}
 
 
 def test_a_loss_drives_out_exactly_those_who_cannot_bear_it(model: Model) -> None:
@@ -50,7 +50,7 @@ def test_a_loss_drives_out_exactly_those_who_cannot_bear_it(model: Model) -> Non
     runners = depositors.accounts[depositors.tolerance < 0.05]
 
     assert 0 < len(runners) < 20
-    assert moves(model, VAULT_REDEEM) == {int(account): int(book.shares[0, account]) for account in runners}
+    assert moves(model, SELL_SHARES) == {int(account): int(book.shares[0, account]) for account in runners}
 
 
 def test_redeemed_cash_goes_home(model: Model) -> None:
@@ -73,13 +73,13 @@ def test_who_has_left_comes_back_to_a_winning_vault_only(model: Model) -> None:
         model._transfer(act(model).transfers)
     away = depositors.accounts[model.outside.cash[depositors.accounts] > 0]
     set_vault_price(model, 0.99)
-    losing = moves(model, VAULT_DEPOSIT)
+    losing = moves(model, BUY_SHARES)
     set_vault_price(model, 1.01)
     returning = act(model).transfers
     model._transfer(returning)
 
     assert losing == {}
-    assert returning.kind.tolist() == [DEPOSIT] * len(away) + [VAULT_DEPOSIT] * len(away)
+    assert returning.kind.tolist() == [DEPOSIT] * len(away) + [BUY_SHARES] * len(away)
     assert returning.account.tolist() == [*away, *away]
     assert (model.exchange.book.shares[0, away] > 0).all()
     np.testing.assert_allclose(model.outside.cash[away], 0, atol=1)
@@ -91,7 +91,7 @@ def test_losses_raise_the_attention() -> None:
         model.people.depositors.tolerance[:] = 0.0
         for price in (0.999999, 0.9):
             set_vault_price(model, price)
-            calls[price] = len(moves(model, VAULT_REDEEM))
+            calls[price] = len(moves(model, SELL_SHARES))
 
     for price, rate in ((0.999999, 1 / 60), (0.9, 6 / 60)):
         chance = 1 - np.exp(-rate)

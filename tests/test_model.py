@@ -10,12 +10,12 @@ import pytest
 from small import calm, crash, opened, sight
 from venue import integers
 
-from agents.role import DEPOSIT, VAULT_DEPOSIT, VAULT_REDEEM, WITHDRAW, Actions, Hedges, transfers
+from agents.role import BUY_SHARES, DEPOSIT, DEPOSIT_ASSET, SELL_SHARES, WITHDRAW, Actions, Hedges, transfers
 from protocol.arithmetic import MICRO
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
-from protocol.liquidations.record import LIQUIDATION
-from protocol.liquidations.record import DELEVERAGE
+from protocol.book import VAULT
+from protocol.liquidations.record import DELEVERAGE, LIQUIDATION
 from sim.model import Model
 from sim.run import run
 
@@ -32,8 +32,9 @@ def state(model: Model) -> list[np.ndarray]:
     resting = [
         column[row, :count] for column in ladder[:4] for row, count in enumerate(ladder.orders.tolist())
     ]
-    parts = [*exchange.book, *exchange.feed, *resting, ladder.orders, ladder.last, exchange.rate]
-    return [np.array(part) for part in [*parts, model.outside.size, model.outside.cash]]
+    prices, accrual = exchange.prices, exchange.accrual
+    parts = [*exchange.book, *prices.feed, *prices.average[:1], *accrual.funding, *resting, ladder.orders]
+    return [np.array(part) for part in [*parts, ladder.last, prices.previous_mark, model.outside.size, model.outside.cash]]
 
 
 def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
@@ -156,9 +157,9 @@ def test_liquidations_are_forced_and_deleveraging_against_those_who_hedge(model:
 def test_a_deposit_leaves_the_wallet_and_a_withdrawal_reaches_it(model: Model) -> None:
     account = int(model.people.makers.accounts[0])
     wallet, cash = model.outside.cash[account], model.exchange.book.cash[account]
-    model._move(account, 5_000_000, DEPOSIT)
+    model._move(account, 5_000_000, DEPOSIT, VAULT)
     deposited = model.outside.cash[account], model.exchange.book.cash[account]
-    model._move(account, 2_000_000, WITHDRAW)
+    model._move(account, 2_000_000, WITHDRAW, VAULT)
 
     assert deposited == (wallet - 5_000_000, cash + 5_000_000)
     assert model.outside.cash[account] == wallet - 3_000_000
@@ -173,10 +174,10 @@ def test_withdrawals_stop_at_the_margin_and_at_the_gate(model: Model) -> None:
         int(sight(model).risk[0, account] - sight(model).risk[1, account]),
     )
     model.exchange.gated_until = 1.0
-    model._move(account, 10**15, WITHDRAW)
+    model._move(account, 10**15, WITHDRAW, VAULT)
     gated = model.outside.cash[account]
     model.exchange.gated_until = -np.inf
-    model._move(account, 10**15, WITHDRAW)
+    model._move(account, 10**15, WITHDRAW, VAULT)
 
     assert gated == wallet
     assert model.outside.cash[account] == wallet + free
@@ -186,12 +187,12 @@ def test_the_vault_takes_deposits_and_redeems_behind_the_gate(model: Model) -> N
     book, account = model.exchange.book, int(model.people.depositors.accounts[0])
     shares = int(book.shares[0, account])
     model.exchange.gated_until = 1.0
-    model._move(account, shares, VAULT_REDEEM)
+    model._move(account, shares, SELL_SHARES, VAULT)
     gated = int(book.shares[0, account])
     model.exchange.gated_until = -np.inf
-    model._move(account, shares, VAULT_REDEEM)
+    model._move(account, shares, SELL_SHARES, VAULT)
     redeemed = int(book.shares[0, account]), int(book.cash[account])
-    model._transfer(transfers(integers(account), integers(shares), VAULT_DEPOSIT))
+    model._transfer(transfers(integers(account), integers(shares), BUY_SHARES))
 
     assert gated == shares
     assert redeemed == (0, shares)

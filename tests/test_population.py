@@ -5,7 +5,7 @@ import pytest
 from small import calm, crash, equity, opened, sight
 
 from protocol.arithmetic import MICRO
-from protocol.book import INSURANCE, SYSTEM_ACCOUNTS, VAULT
+from protocol.book import INSURANCE, VAULT, first_trader
 from protocol.invariants import violated
 from sim.model import Model
 from sim.population import account_count
@@ -28,8 +28,8 @@ def test_accounts_are_shared_out_without_gap_or_overlap() -> None:
     with opened(calm()) as model:
         owned = np.concatenate([role.accounts for role in model.people.roles if role.name != "vault"])
 
-    np.testing.assert_array_equal(owned, np.arange(SYSTEM_ACCOUNTS, account_count(calm())))
-    assert account_count(calm()) == 4 + 500 + 8 + 6 + 10 + 20
+    np.testing.assert_array_equal(owned, np.arange(first_trader(2), account_count(calm())))
+    assert account_count(calm()) == 4 + 2 * 3 + 500 + 8 + 6 + 10 + 20
 
 
 @pytest.mark.parametrize("share", [0.15, 1.0])
@@ -73,11 +73,10 @@ def test_arbitrageurs_carry_what_the_crowd_leaves_open_and_start_hedged() -> Non
 
 def test_opening_positions_cost_nothing() -> None:
     with opened(calm()) as model:
-        equity = sight(model).risk[0]
+        people, equity = model.people, sight(model).risk[0]
+        brought = np.concatenate([people.retail.accounts, people.makers.accounts, people.arbitrageurs.accounts])
 
-        np.testing.assert_array_equal(
-            equity[SYSTEM_ACCOUNTS:516], model.exchange.deposited[SYSTEM_ACCOUNTS:516]
-        )
+        np.testing.assert_array_equal(equity[brought], model.exchange.deposited[brought])
 
 
 def test_the_fund_and_the_vault_open_with_what_the_scenario_gives_them() -> None:

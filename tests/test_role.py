@@ -8,7 +8,17 @@ import pytest
 from small import calm, opened, showing, sight
 from venue import integers
 
-from agents.role import DEPOSIT, VAULT_REDEEM, WITHDRAW, Role, hedge_toward, merge_transfers, transfers
+from agents.role import (
+    DEPOSIT,
+    SELL_SHARES,
+    WITHDRAW,
+    Role,
+    hedge_toward,
+    holdable,
+    merge_transfers,
+    transfers,
+)
+from protocol.book import VAULT
 from sim.model import Model
 from sim.streams import stream
 
@@ -24,9 +34,7 @@ def crowd(model: Model, accounts: int) -> Role:
 
 
 def test_a_transaction_costs_its_gas(model: Model) -> None:
-    view = sight(model, gas=20.0, ether=2000.0)
-
-    assert view.transaction_cost() == pytest.approx(12e6)
+    assert sight(model, gas_price=40.0).transaction_cost() == pytest.approx(12e6)
 
 
 def test_inclusion_is_the_ratio_of_the_bid_to_gas(model: Model) -> None:
@@ -59,18 +67,53 @@ def test_worth_outside_is_cash_and_positions(model: Model) -> None:
 def test_transfers_drop_what_is_not_positive() -> None:
     moves = transfers(integers(4, 5, 6), np.array([10.9, 0.0, -3.0]), WITHDRAW)
 
-    assert [column.tolist() for column in moves] == [[4], [10], [WITHDRAW]]
+    assert [column.tolist() for column in moves] == [[4], [10], [WITHDRAW], [VAULT]]
+
+
+def test_transfers_of_shares_keep_the_target_of_each(model: Model) -> None:
+    moves = transfers(integers(4, 5, 6), integers(1, 0, 3), SELL_SHARES, integers(10, 11, 12))
+
+    assert [column.tolist() for column in moves] == [[4, 6], [1, 3], [SELL_SHARES] * 2, [10, 12]]
 
 
 def test_merged_transfers_keep_their_order() -> None:
     first, second = (
-        transfers(integers(7), integers(1), VAULT_REDEEM),
+        transfers(integers(7), integers(1), SELL_SHARES),
         transfers(integers(4), integers(2), DEPOSIT),
     )
     merged = merge_transfers(first, second)
 
     assert merged.account.tolist() == [7, 4]
-    assert merged.kind.tolist() == [VAULT_REDEEM, DEPOSIT]
+    assert merged.kind.tolist() == [SELL_SHARES, DEPOSIT]
+
+
+def test_every_account_may_hold_what_is_not_isolated() -> None:
+    assert holdable(np.array([False, False]), 3).tolist() == [[True] * 3, [True] * 3]
+
+
+def test_accounts_take_isolated_markets_in_turn() -> None:
+    allowed = holdable(np.array([True, False, True]), 5)
+
+    assert allowed.tolist() == [
+        [True, False, False, True, False],
+        [True, True, True, True, True],
+        [False, False, True, False, False],
+    ]
+
+
+@pytest.mark.parametrize("accounts", [0, 1])
+def test_a_role_of_one_account_or_none_holds_what_its_turn_allows(accounts: int) -> None:
+    assert holdable(np.array([True, True]), accounts).tolist() == [[True] * accounts, [False] * accounts]
+
+
+def test_the_view_knows_where_positions_stand_alone(model: Model) -> None:
+    alone = model.exchange.parameters._replace(isolated=np.array([False, True]))
+    makers = model.people.makers.accounts
+
+    assert sight(model).holdable(makers).all()
+    np.testing.assert_array_equal(
+        sight(model, parameters=alone).holdable(makers), [[True] * 8, [False, True] * 4]
+    )
 
 
 def test_hedges_close_a_share_of_every_gap_beyond_the_band(model: Model) -> None:

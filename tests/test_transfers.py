@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, integers, parameters, usd
 
 from protocol.book import INSURANCE, Book, Ints, Mask, Rows, exchange_position, open_book
-from protocol.keepers import LOST, REVERTED, WON, AuctionRule, Offers
+from protocol.keepers import CROWDED_OUT, LOST, REVERTED, WON, AuctionRule, Offers
 from protocol.liquidations.record import COMPLETE, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.shortage import TransferRules, account_shortage
 from protocol.liquidations.transfers import Transfers
@@ -53,6 +53,7 @@ class Desk:
         numbers = {"fee": integers(10_000), "fund_fee": integers(5_000)} | AT_ONCE | rules
         self.engine = Transfers(self.book, self.venue, TransferRules(**numbers), auction)  # type: ignore[arg-type]
         self.engine.offers = keepers(CAROL, DAVE)
+        self.gas_price, self.usable = 0.0, np.ones(1, np.bool_)
         self.move(price)
 
     def move(self, price: float, market: int = 0) -> None:
@@ -60,6 +61,8 @@ class Desk:
 
     def run(self, time: float = 0.0, number: int = 0, ticket: int = 5) -> Rows:
         failing: Ints = liquidatable(self.book, self.parameters)
+        if number == 0:
+            self.engine.prepare(self.engine.offers, self.gas_price, self.usable)
         return self.engine.round(self.book, self.parameters, failing, Moment(time, 0.4, number, ticket))
 
     def shortage(self, account: int = ALICE) -> float:
@@ -223,7 +226,7 @@ def test_the_largest_position_goes_first_and_the_fund_of_its_market_gains() -> N
     book.fund[1] = 3 + 3 + 3 + 1
     rules = TransferRules(integers(10_000, 20_000), integers(5_000, 5_000), **AT_ONCE)
     desk.engine = Transfers(book, desk.venue, rules)  # type: ignore[arg-type]
-    desk.engine.offers = keepers(CAROL)
+    desk.engine.offers, desk.usable = keepers(CAROL), np.ones(2, np.bool_)
     rows = desk.run()
 
     assert rows["market"].tolist() == [1]
@@ -232,14 +235,17 @@ def test_the_largest_position_goes_first_and_the_fund_of_its_market_gains() -> N
     assert book.cash[book.fund[1]] == rows["insurance"][0] > 0
     assert desk.engine.last_market[ALICE] == 1
 
-    desk.engine.usable[1] = False
+    desk.usable = np.array([True, False])
     book.cash[ALICE] -= usd(100)
     rows = desk.run(time=1.0)
 
     assert rows["market"].tolist() == [0]
-    desk.engine.usable[0] = False
+    desk.usable = np.array([False, False])
+    book.cash[ALICE] -= usd(100)
 
     assert len(desk.run(time=2.0)) == 0
+    assert desk.engine.flagged[ALICE]
+    assert not desk.engine.busy
 
 
 def test_a_bankrupt_position_goes_as_a_whole_and_leaves_a_deficit() -> None:
@@ -322,7 +328,7 @@ def test_by_lot_all_keepers_get_their_turn_and_nobody_pays_gas() -> None:
     for ticket in range(12):
         desk = Desk(5_400)
         winners.add(int(desk.run(ticket=ticket)["keeper"][0]))
-        assert sum(map(len, desk.engine.receipts)) == 0
+        assert len(desk.engine.receipts()) == 0
 
     assert winners == {CAROL, DAVE}
 
@@ -332,7 +338,7 @@ def test_in_an_auction_the_cheapest_keeper_wins_and_leaves_a_receipt() -> None:
     desk.engine.offers = keepers(CAROL, DAVE, slippage=[5_000, 2_000])
     desk.engine.gas_price = 1.0
     rows = desk.run(number=3)
-    receipt = desk.engine.receipts[0]
+    receipt = desk.engine.receipts()
     notional = 465 * 99
 
     assert rows["keeper"].tolist() == [DAVE]
@@ -347,11 +353,11 @@ def test_in_an_auction_the_cheapest_keeper_wins_and_leaves_a_receipt() -> None:
 
 def test_gas_beyond_what_the_discount_pays_stops_liquidation() -> None:
     desk = Desk(5_400, auction=AuctionRule(gas=1_000_000))
-    desk.engine.gas_price = 500.0
+    desk.gas_price = 500.0
 
     assert desk.run()["outcome"].tolist() == [UNFILLED]
-    assert len(desk.engine.receipts[0]) == 0
-    desk.engine.gas_price = 400.0
+    assert len(desk.engine.receipts()) == 0
+    desk.gas_price = 400.0
 
     assert desk.run()["outcome"].tolist() == [COMPLETE]
 
@@ -362,13 +368,47 @@ def test_a_keeper_whose_capital_the_round_has_used_up_reverts() -> None:
     desk.book.cash[ERIN] = desk.book.cash[ALICE]
     desk.book.cash[CAROL] = usd(4_150)
     desk.engine.offers = keepers(CAROL)
-    desk.engine.gas_price = 1_000.0
-    rows = desk.run()
+    desk.gas_price = 1_000.0
+    rows, receipts = desk.run(), desk.engine.receipts()
 
     assert rows["filled"].tolist() == [-465, 0]
-    assert desk.engine.receipts[0]["outcome"].tolist() == [WON, REVERTED]
-    assert desk.engine.receipts[0]["gas"].tolist() == [usd(1), usd(0.5)]
+    assert receipts["outcome"].tolist() == [WON, REVERTED]
+    assert receipts["gas"].tolist() == [usd(1), usd(0.5)]
     assert rows["outcome"].tolist() == [COMPLETE, UNFILLED]
+
+
+def test_who_finds_no_keeper_waits_for_the_next_block() -> None:
+    desk = Desk(5_400)
+    desk.engine.offers = keepers()
+
+    assert desk.run()["outcome"].tolist() == [UNFILLED]
+    assert not desk.engine.busy
+    assert len(desk.run(number=1)) == 0
+    desk.engine.offers = keepers(CAROL)
+
+    assert desk.run(time=60.0)["outcome"].tolist() == [COMPLETE]
+
+
+def test_the_engine_is_busy_while_a_part_is_still_to_come() -> None:
+    desk = Desk(5_400, duration=10.0)
+    assert not desk.engine.busy
+    busy = []
+    for number in range(28):
+        desk.run(number=number)
+        busy.append(desk.engine.busy)
+
+    assert busy == [True] * 26 + [False] * 2
+
+
+def test_who_finds_no_room_in_the_block_is_tried_again_in_the_next_round() -> None:
+    desk = Desk(5_400, auction=AuctionRule(gas=0, space=1))
+    exchange_position(desk.book, ERIN, BOB, 0, 800, 800 * usd(100))
+    desk.book.cash[ERIN] = usd(800 * -94.6)
+    first, second = desk.run(), desk.run(number=1)
+
+    assert first["account"].tolist() == [ALICE]
+    assert second["account"].tolist() == [ERIN]
+    assert desk.engine.receipts()["outcome"].tolist() == [WON, CROWDED_OUT, WON]
 
 
 def test_on_the_hybrid_venue_the_flag_withdraws_resting_orders() -> None:

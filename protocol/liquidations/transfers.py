@@ -11,7 +11,7 @@ References
 import numpy as np
 
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil
-from protocol.book import Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
+from protocol.book import Book, Floats, Ints, Mask, Row, Rows
 from protocol.keepers import (
     NOBODY,
     RECEIPT,
@@ -24,7 +24,8 @@ from protocol.keepers import (
     revert,
 )
 from protocol.kernels import kernel
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment
+from protocol.liquidations.handover import execute_transfer, fill_capacity
+from protocol.liquidations.record import LIQUIDATION, Moment
 from protocol.liquidations.shortage import (
     TransferRules,
     account_shortage,
@@ -34,10 +35,11 @@ from protocol.liquidations.shortage import (
     lots_to_cover,
 )
 from protocol.liquidations.slices import bankruptcy_quote
-from protocol.margin import Change, account_risk, interest_change, position_allowed, position_margin, risk_of
+from protocol.margin import account_risk, position_margin
 from protocol.parameters import RiskParameters
 from protocol.venues.venue import Venue
 
+NO_MARKET = -1
 ROUNDING = 4
 
 
@@ -58,19 +60,21 @@ class Transfers:
     Attributes
     ----------
     offers : Offers
-        Keepers of this block, set by the caller. Without any, nothing is liquidated.
+        Keepers of this block. Without any, nothing is liquidated.
     gas_price : float
-        Base fee of this block, set by the caller [micro-USD per unit of gas].
+        Base fee of this block [micro-USD per unit of gas].
     usable : (m,) bool
-        Markets whose oracle is near enough to its average, set by the caller.
+        Markets whose oracle is near enough to its average.
     since : (n,) float64
         When each account was flagged [s]; NaN if it is not.
     freed : (n,) int64
         Shortage that liquidation has removed since [micro-USD].
+    idle : (n,) bool
+        Accounts for which nothing more can be done in this block: no keeper came, or no oracle is usable.
     last_market : (n,) int64
         Market in which each account was liquidated last; −1 for none.
-    receipts : list of (k,) RECEIPT
-        What keepers spent; the caller empties it.
+    spent : list of (k,) RECEIPT
+        What keepers have spent since the receipts were asked for last.
     """
 
     def __init__(
@@ -86,17 +90,19 @@ class Transfers:
         self.usable = np.ones(markets, np.bool_)
         self.since = np.full(accounts, np.nan)
         self.freed = np.zeros(accounts, np.int64)
-        self.last_market = np.full(accounts, -1, np.int64)
+        self.idle = np.zeros(accounts, np.bool_)
+        self.last_market = np.full(accounts, NO_MARKET)
         self.spent: list[Rows] = []
 
     @property
     def busy(self) -> bool:
-        """Whether accounts are under liquidation that may be above maintenance again, short of the buffer."""
-        return bool(self.flagged.any())
+        """Whether accounts under liquidation may still pass on in this block."""
+        return bool((self.flagged & ~self.idle).any())
 
     def prepare(self, offers: Offers, gas_price: float, usable: Mask) -> None:
         """Note the keepers and the gas price of the block, and whose oracle may be used."""
         self.offers, self.gas_price, self.usable = offers, gas_price, usable
+        self.idle[:] = False
 
     def receipts(self) -> Rows:
         """What keepers have spent since they were last asked, (k,) RECEIPT."""
@@ -116,17 +122,16 @@ class Transfers:
         """
         now = moment.time + moment.number * moment.seconds
         self._flag(candidates, now)
-        accounts = np.flatnonzero(self.flagged)
+        accounts = np.flatnonzero(self.flagged & ~self.idle)
         plan, rates = np.zeros(len(accounts), LIQUIDATION), np.zeros((len(accounts), 2), np.int64)
-        plan["account"], plan["keeper"] = accounts, NOBODY
+        plan["account"], plan["keeper"], plan["round"] = accounts, NOBODY, moment.number
         clock = (self.since, self.freed, self.usable)
         plan_transfers(book, parameters, self.parameters, clock, now, plan, rates)
-        kept = plan["size"] != 0
-        plan, rates = plan[kept], rates[kept]
-        plan["round"] = moment.number
-        if len(plan):
-            self._award(book, parameters, plan, rates, moment.ticket)
-        return plan
+        self.idle[accounts[plan["market"] == NO_MARKET]] = True
+        due = plan["size"] != 0
+        if not due.any():
+            return plan[due]
+        return self._award(book, parameters, plan[due], rates[due], moment.ticket)
 
     def _flag(self, candidates: Ints, now: float) -> None:
         """Start the clock of new candidates and withdraw their orders."""
@@ -137,8 +142,8 @@ class Transfers:
             leaving[fresh] = True
             self.venue.cancel(leaving, 0)
 
-    def _award(self, book: Book, parameters: RiskParameters, plan: Rows, rates: Ints, draw: int) -> None:
-        """Let keepers compete for the planned transfers and execute those they win."""
+    def _award(self, book: Book, parameters: RiskParameters, plan: Rows, rates: Ints, draw: int) -> Rows:
+        """Let keepers compete for the planned transfers; returns those for which the block had room."""
         notional = np.zeros((len(plan), len(self.offers.account)), np.int64)
         fill_capacity(book, parameters, plan, rates, self.offers.account, notional)
         jobs = Jobs(plan["account"], notional, notional * rates[:, :1] // PPM)
@@ -154,6 +159,10 @@ class Transfers:
                 self.last_market[plan["account"][job]] = plan["market"][job]
         award.receipts["round"] = plan["round"][0]
         self.spent.append(award.receipts)
+        tried = award.winner == NOBODY
+        tried[award.order] = True
+        self.idle[plan["account"][tried & (plan["filled"] == 0)]] = True
+        return plan[tried]
 
     def _choose(self, jobs: Jobs, draw: int) -> Award:
         """Keeper of each job: by auction, or by lot among those with the capital."""
@@ -170,7 +179,7 @@ class Transfers:
 @kernel
 def largest_position(book: Book, account: int, usable: Mask) -> int:
     """Market of the account's largest position whose oracle may be used; −1 without one."""
-    chosen, largest = -1, 0
+    chosen, largest = NO_MARKET, 0
     for market in range(book.size.shape[0]):
         notional = abs(book.size[market, account]) * book.oracle[market]
         if usable[market] and notional > largest:
@@ -234,74 +243,6 @@ def plan_transfers(
             since[account] = np.nan
             continue
         plan[index].market = largest_position(book, account, usable)
-        if plan[index].market >= 0:
+        if plan[index].market != NO_MARKET:
             elapsed = max(now - since[account], 0.0)
             rates[index] = plan_transfer(book, parameters, rules, elapsed, freed[account], plan[index])
-
-
-@kernel
-def keeper_bears(
-    book: Book, parameters: RiskParameters, keeper: int, order: tuple[int, int, int], fee: int
-) -> bool:
-    """Whether a keeper that takes over (account, market, change) meets initial margin afterwards."""
-    account, market, change = order
-    quote = change * book.oracle[market] + ppm_ceil(abs(change) * book.oracle[market], fee)
-    taken = Change(market, -change, quote, interest_change(book, account, keeper, market, change))
-    equity, initial, _ = risk_of(book, parameters, keeper, taken)
-    return equity >= initial and position_allowed(book, parameters, keeper, taken)
-
-
-@kernel
-def keeper_lots(book: Book, parameters: RiskParameters, keeper: int, row: Row, fee: int) -> int:
-    """Lots of a planned transfer that a keeper's capital can take over, found by halving."""
-    account, market, sign = row.account, row.market, 1 if row.size > 0 else -1
-    if keeper == account:
-        return 0
-    bearable, beyond = 0, abs(row.size) + 1
-    lots = abs(row.size)
-    while bearable < lots:
-        if keeper_bears(book, parameters, keeper, (account, market, sign * lots), fee):
-            bearable = lots
-        else:
-            beyond = lots
-        lots = (bearable + beyond) // 2
-    return bearable
-
-
-@kernel
-def fill_capacity(
-    book: Book, parameters: RiskParameters, plan: Rows, rates: Ints, keepers: Ints, out: Ints
-) -> None:
-    """Write what each keeper can bear of each planned transfer into `out`, (j, k) [micro-USD]."""
-    for index in range(plan.size):
-        for place in range(keepers.size):
-            lots = keeper_lots(book, parameters, keepers[place], plan[index], rates[index, 0])
-            out[index, place] = lots * plan[index].oracle
-
-
-@kernel
-def execute_transfer(
-    book: Book,
-    parameters: RiskParameters,
-    buffer: int,
-    keeper: int,
-    rates: Ints,
-    order: Row,
-    freed: Ints,
-) -> bool:
-    """Hand as much of a planned position to a keeper as it can bear; whether there was anything."""
-    account, market = order.account, order.market
-    lots = keeper_lots(book, parameters, keeper, order, rates[0])
-    if lots == 0:
-        return False
-    before = account_shortage(book, parameters, account, buffer)
-    change, notional = lots if order.size > 0 else -lots, lots * order.oracle
-    order.fee = ppm_ceil(notional, rates[0])
-    order.insurance = ppm_ceil(notional, rates[1])
-    order.quote = change * order.oracle + order.fee
-    exchange_position(book, account, keeper, market, change, order.quote)
-    move_cash(book, account, book.fund[market], order.insurance)
-    order.keeper, order.filled = keeper, change
-    order.outcome = COMPLETE if change == order.size else PARTIAL
-    freed[account] += max(before - account_shortage(book, parameters, account, buffer), 0)
-    return True

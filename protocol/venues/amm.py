@@ -134,9 +134,7 @@ class Amm:
         """No gain is beyond what is there to pay it; see `Venue.relieve`."""
         return np.zeros(0, DELEVERAGE)
 
-    def desk(
-        self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks
-    ) -> Desk:
+    def desk(self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks) -> Desk:
         """Terms on which depositors enter and leave an AMM: its position, its cash and its fee pool."""
         desk = vault_desk(book, parameters, purse, time, locks)
         fees = int(book.cash[book.impact[book.counterparty == purse]].sum())
