@@ -1,7 +1,6 @@
 """The presets in tables, for the terminal."""
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +12,7 @@ def presets_table() -> Table:
     table = Table("preset", "what it is", "given", "assumed", box=None, padding=(0, 1))
     for name in preset_names():
         given = preset_parameters(name).query("given")
-        assumed = given["source"].str.startswith("assumed").sum()
+        assumed = (given["evidence"] == "assumed").sum()
         table.add_row(Text(name), Text(preset_description(name)), str(len(given)), str(assumed))
     return table
 
@@ -24,14 +23,20 @@ def preset_table(name: str, everything: bool = False) -> Table:
     rows = rows if everything else rows[rows["given"]]
     heading = rows["path"].map(_section)
     table = Table(box=None, padding=(0, 1), title=f"{name}: {preset_description(name)}", title_justify="left")
-    for column, wrap in (("parameter", False), ("value", False), ("unit", True), ("source", True)):
+    for column, wrap in (
+        ("parameter", False),
+        ("value", False),
+        ("unit", True),
+        ("evidence", True),
+        ("source", True),
+    ):
         table.add_column(column, no_wrap=not wrap, overflow="fold")
     for section, group in rows.groupby(heading, sort=False):
         if section:
             table.add_row(Text(str(section), style="bold"))
-        for path, value, unit, source, given in group.itertuples(index=False, name=None):
+        for path, value, unit, evidence, source, given in group.itertuples(index=False, name=None):
             label = "  " + path.removeprefix(f"{section}.")
-            told = (label, _value(value), unit, source if given else f"default; {source}")
+            told = (label, _value(value), unit, evidence if given else f"default, {evidence}", source)
             table.add_row(*map(Text, told))
     return table
 

@@ -58,8 +58,6 @@ class AuctionRule(NamedTuple):
         Part of its gain that a keeper keeps back from a bid [ppm]; on average, in a blind auction.
     failed_gas : int
         Gas of a failed transaction over that of a liquidation [ppm].
-    failure : int
-        Failed transactions that a keeper expects for each success [ppm].
     gas : int
         Of a liquidation [units].
     space : int
@@ -70,7 +68,6 @@ class AuctionRule(NamedTuple):
     blind: bool = False
     shading: int = 100_000
     failed_gas: int = 300_000
-    failure: int = 0
     gas: int = 500_000
     space: int = 50
 
@@ -122,25 +119,47 @@ def lottery(tickets: Ints, accounts: Ints, draw: int) -> Floats:
 
 
 def keeper_values(jobs: Jobs, offers: Offers, rule: AuctionRule, gas_price: float) -> Floats:
-    """What each job is worth to each keeper before its bid, (k, n) [micro-USD]; −∞ where it sends none.
+    """What each job is worth to each keeper before any bid, (k, n) [micro-USD]; −∞ where it sends none.
 
-    The reward, less slippage, cost of capital, gas, and the gas of the failures to be expected. A keeper
-    without the capital sends nothing, nor one whose tolerance the gas price has passed.
+    The reward, less slippage, cost of capital and gas. A keeper without the capital sends nothing, nor one
+    whose tolerance the gas price has passed.
     """
     charge = (offers.slippage + offers.capital_cost)[None, :] / PPM
-    gas = gas_price * rule.gas * (1.0 + rule.failure / PPM * rule.failed_gas / PPM)
-    value = jobs.reward - jobs.notional * charge - gas
+    value = jobs.reward - jobs.notional * charge - gas_price * rule.gas
     willing = (jobs.notional > 0) & (offers.tolerance >= gas_price)[None, :] & (value > 0.0)
     return np.where(willing, value, -np.inf)
 
 
-def bids(value: Floats, chance: Floats, rule: AuctionRule) -> Floats:
+def entrants(value: Floats, chance: Floats, rule: AuctionRule, gas_price: float) -> Floats:
+    """Values of those who enter, (k, n) [micro-USD]; −∞ for the rest.
+
+    Where losers pay, keepers enter in the order of what the job is worth to them, equal ones by lot, as long
+    as it bears the gas of a failure for each who has entered before.
+    """
+    if rule.payment != "all_pay":
+        return value
+    place = np.argsort(np.lexsort((chance, -value), axis=1), axis=1)
+    return np.where(value > place * failure_gas(rule, gas_price), value, -np.inf)
+
+
+def failure_gas(rule: AuctionRule, gas_price: float) -> float:
+    """What a failed transaction burns, its tip aside [micro-USD]."""
+    return gas_price * rule.gas * rule.failed_gas / PPM
+
+
+def bids(value: Floats, chance: Floats, rule: AuctionRule, gas_price: float) -> Floats:
     """Highest tip that each keeper would pay, (k, n) [micro-USD]; −∞ for none.
 
-    In a blind auction it is what the keeper offers; in an open one it stops raising there.
+    In a blind auction it is what the keeper offers; in an open one it stops raising there. Where losers pay,
+    a keeper sets aside what it will lose, in races against as many rivals, for each one that it wins.
     """
-    shading = rule.shading / PPM * (2.0 * chance if rule.blind else 1.0)
-    return np.where(np.isfinite(value), value * (1.0 - np.minimum(shading, 1.0)), -np.inf)
+    shading = np.minimum(rule.shading / PPM * (2.0 * chance if rule.blind else 1.0), 1.0)
+    failures = np.zeros((len(value), 1))
+    if rule.payment == "all_pay":
+        failures = np.maximum(np.isfinite(value).sum(axis=1, keepdims=True) - 1.0, 0.0)
+    gain = value - failures * failure_gas(rule, gas_price)
+    limit = np.maximum(gain, 0.0) * (1.0 - shading) / (1.0 + failures * rule.failed_gas / PPM)
+    return np.where(np.isfinite(value), limit, -np.inf)
 
 
 def tips(limits: Floats, rule: AuctionRule) -> Floats:
@@ -170,7 +189,8 @@ def hold_auction(jobs: Jobs, offers: Offers, rule: AuctionRule, gas_price: float
     Award
     """
     chance = lottery(offers.ticket, jobs.account, draw)
-    limits = bids(keeper_values(jobs, offers, rule, gas_price), chance, rule)
+    value = entrants(keeper_values(jobs, offers, rule, gas_price), chance, rule, gas_price)
+    limits = bids(value, chance, rule, gas_price)
     offered, winner = tips(limits, rule), np.full(len(jobs.account), NOBODY)
     found = np.flatnonzero(np.isfinite(limits).any(axis=1))
     for job in found:

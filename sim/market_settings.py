@@ -85,7 +85,6 @@ class SkewSettings(Settings):
     initial_slope: float = parameter(0.0, "1", ge=0, description="initial margin at a size of the skew scale")
     maintenance_scalar: float = parameter(0.5, "1", gt=0, le=1, description="maintenance over initial margin")
     max_open_interest: float = parameter(1e6, "base unit", gt=0, description="a side")
-    max_open_interest_usd: float = parameter(50e6, "USD", gt=0, description="a side")
     locked_ratio: float = parameter(0.25, "1", ge=0, le=10, description="of open interest, kept by the pool")
     velocity: float = parameter(9.0, "1/day^2", "Synthetix v3 on Base: ETH and BTC", ge=0)
 

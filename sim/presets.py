@@ -10,7 +10,8 @@ from sim.problems import Problem, ScenarioError, shown, suggestion
 from sim.provenance import provenance
 from sim.scenario import load_scenario
 
-COLUMNS = ("path", "value", "unit", "source", "given")
+COLUMNS = ("path", "value", "unit", "evidence", "source", "given")
+EVIDENCE = ("code", "docs", "press")
 HOLDER = "base"
 
 
@@ -35,8 +36,8 @@ def preset_parameters(name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `path` (dotted, below `protocol`), `value`, `unit`, `source` ("assumed" where none is known) and
-        `given`: whether the preset gives the value; the others are defaults.
+        `path` (dotted, below `protocol`), `value`, `unit`, `evidence` ("code", "docs" or "press" where it was
+        read; "assumed"), `source`, and `given`: whether the preset gives the value; the others are defaults.
 
     Raises
     ------
@@ -46,11 +47,28 @@ def preset_parameters(name: str) -> pd.DataFrame:
     markets = list(_file(name)["protocol"]["markets"])
     overrides = [f"protocol.preset={name}", *(f"protocol.markets.{market}={{}}" for market in markets)]
     rows = [
-        {**row, "path": row["path"].removeprefix("protocol."), "given": row["origin"].startswith("preset:")}
+        {
+            **row,
+            **_judged(row["source"]),
+            "path": row["path"].removeprefix("protocol."),
+            "given": row["origin"].startswith("preset:"),
+        }
         for row in provenance(load_scenario(HOLDER, overrides))
         if row["path"].startswith("protocol.") and row["path"] != "protocol.preset"
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _judged(source: str) -> dict[str, str]:
+    """What kind of evidence a source is, and the source without that word."""
+    kind, colon, text = source.partition(": ")
+    if colon and kind in (*EVIDENCE, "assumed"):
+        return {"evidence": kind, "source": text}
+    return (
+        {"evidence": "assumed", "source": ""}
+        if source == "assumed"
+        else {"evidence": "docs", "source": source}
+    )
 
 
 def _file(name: str) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
         case CloseSettings(), ImpactPool():
             return Closes(venue, chosen.attempts)
         case WindowSettings(), SkewPool():
-            return Windows(_window_parameters(chosen), venue, np.empty(0, np.int64))
+            nobody = np.empty(0, np.int64)
+            return Windows(_window_parameters(chosen), venue, nobody, attended=chosen.keepers)
     raise ValueError(f"liquidation by {chosen.kind} does not go with a venue of kind {settings.venue.kind}")
 
 
@@ -166,7 +167,6 @@ def _window_parameters(chosen: WindowSettings) -> WindowParameters:
         window=chosen.window,
         capacity=ppm(chosen.capacity),
         calm_skew=ppm(chosen.calm_skew),
-        endorsed=not chosen.keepers,
     )
 
 

@@ -65,8 +65,6 @@ def test_a_job_is_worth_its_reward_less_slippage_capital_and_gas() -> None:
     ready = offers(2, slippage=[2_000, 0], capital_cost=[1_000, 500])
 
     assert keeper_values(jobs(100), ready, RULE, GAS_PRICE).tolist() == [[usd(65), usd(90)]]
-    expected = keeper_values(jobs(100), ready, RULE._replace(failure=2_000_000), GAS_PRICE)
-    assert expected.tolist() == [[usd(62), usd(87)]]
 
 
 @pytest.mark.parametrize(
@@ -141,10 +139,30 @@ def test_losers_pay_their_part_of_gas_and_tip_when_all_pay() -> None:
     award = auction(jobs([105, 65, 25], keepers=3), offers(3), payment="all_pay")
 
     assert receipts(award) == [
-        (20, 100, 5, 54, WON),
-        (21, 100, 1.5, 16.2, LOST),
-        (22, 100, 1.5, 5.4, LOST),
+        (20, 100, 5, 32.0625, WON),
+        (21, 100, 1.5, 9.61875, LOST),
+        (22, 100, 1.5, 2.86875, LOST),
     ]
+
+
+def test_keepers_stay_away_when_failures_would_eat_the_gain() -> None:
+    award = auction(jobs(8.1, keepers=6), offers(6), payment="all_pay")
+
+    assert [row[4] for row in receipts(award)] == [WON, LOST, LOST]
+
+
+@given(reward=st.floats(6, 500), keepers=st.integers(1, 12), shading=st.integers(0, 500_000))
+def test_equal_keepers_together_keep_what_they_shade(reward: float, keepers: int, shading: int) -> None:
+    award = auction(jobs(reward, keepers=keepers), offers(keepers), payment="all_pay", shading=shading)
+    spent = int((award.receipts["gas"] + award.receipts["tip"]).sum())
+    gas = int(award.receipts["gas"].sum())
+    gain = int(reward * 1e6) - gas
+
+    assert gain >= -1
+    if len(award.receipts) > 1:
+        assert spent - gas == pytest.approx(gain * (1 - shading / 1e6), abs=keepers + 2)
+    else:
+        assert spent == gas
 
 
 def test_room_in_the_block_goes_to_the_highest_tips() -> None:

@@ -232,6 +232,20 @@ def peg_gain(venue: Fixture, pool: float) -> float:
     return 11_111.111111 - 11_111.111111 * venue.amm.state.curve.peg[0] / 1e8
 
 
+def test_what_depositors_bring_stays_with_the_amm() -> None:
+    venue = short_amm(pool=50.0)
+    amm = int(venue.book.counterparty[0])
+    venue.book.cash[amm] += 10**9
+    pool = venue.pool
+    venue.refresh(60.0)
+    gained = venue.pool - pool
+    venue.send(BOB, 10)
+
+    value = closing_value(venue.amm.state.curve, 0, float(venue.position))
+    assert int(venue.book.cash[amm]) == 10**9 - round(value)
+    assert gained == pytest.approx(peg_gain(venue, 0.0), abs=1e-4)
+
+
 moves = st.lists(
     st.tuples(st.floats(0.8, 1.25), st.integers(-120, 120), st.sampled_from([1.0, 60.0, HOUR])), max_size=12
 )

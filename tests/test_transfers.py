@@ -347,7 +347,7 @@ def test_in_an_auction_the_cheapest_keeper_wins_and_leaves_a_receipt() -> None:
     assert receipt["account"].tolist() == [ALICE, ALICE]
     assert receipt["round"].tolist() == [3, 3]
     assert receipt["gas"].tolist() == [usd(1), usd(0.5)]
-    assert receipt["tip"][0] == pytest.approx(usd((notional * 0.005 - 1) * 0.9), abs=2)
+    assert receipt["tip"][0] == pytest.approx(usd((notional * 0.005 - 1.5) * 0.9 / 1.5), abs=2)
     assert desk.conserved()
 
 

@@ -197,19 +197,18 @@ def test_a_round_longer_than_a_window_has_as_many_windows_as_fit() -> None:
 
 def test_the_first_flagged_is_the_first_closed() -> None:
     book = market()
-    hold(book, BOB, 200, money=2000.0)
-    windows = engine(book, calm_skew=0)
+    hold(book, BOB, 300, money=3000.0)
     set_price(book, 91.0)
+    windows = engine(book)
     run(windows, book)
     set_price(book, 100.0)
-    hold(book, CAROL, 150, money=1500.0)
-    hold(book, ALICE, 150, money=1500.0)
+    for account in (CAROL, ALICE):
+        hold(book, account, 100, money=1000.0)
     set_price(book, 91.0)
 
-    first, second = run(windows, book, 1.0), run(windows, book, 31.0)
+    found = run(windows, book, 31.0)
 
-    assert first[["account", "filled"]].tolist() == [(ALICE, -25), (CAROL, 0)]
-    assert second[["account", "filled"]].tolist() == [(ALICE, -125), (CAROL, -100)]
+    assert found[["account", "filled"]].tolist() == [(BOB, -75), (ALICE, -100), (CAROL, -50)]
     assert windows.queue.tolist() == [CAROL]
 
 

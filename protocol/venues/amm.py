@@ -1,9 +1,10 @@
 """A virtual AMM with a ladder of resting orders beside it.
 
-The AMM of a market is the account `book.counterparty[market]`, its fee pool `book.impact[market]`. After
-each fill and each change of the curve the account holds the cash that closing its position along the curve
-would cost; whatever is left over, spread and funding included, goes to the fee pool, and what a new peg or
-a new depth costs comes out of it. So the AMM's books balance against the curve at every moment.
+The AMM of a market is the account `book.counterparty[market]`, its fee pool `book.impact[market]`. The
+account receives for a fill what the closing value of its position along the curve has changed by; the rest,
+spread and rounding, goes to the fee pool, with the AMM's funding and its part of the taker's fees. What a
+new peg or a new depth takes from the closing value, the fee pool pays. So cash and closing value of the
+account together stay what depositors have brought.
 
 References
 ----------

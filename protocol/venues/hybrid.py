@@ -24,7 +24,7 @@ from protocol.venues.orderbook import (
     remove_best,
     take,
 )
-from protocol.venues.repeg import State, balance_curve
+from protocol.venues.repeg import State, pass_on_funding, whole_value
 
 
 class Hybrid(NamedTuple):
@@ -70,11 +70,13 @@ def fill_from_curve(
     interest = interest_change(book, account, maker, market, change)
     if not margin_allows(book, parameters, account, market, change, -quote - fee, interest):
         return False
+    pass_on_funding(book, market)
+    before = whole_value(book, state.curve, market)
     exchange_position(book, account, maker, market, change, quote)
+    move_cash(book, maker, book.impact[market], quote + whole_value(book, state.curve, market) - before)
     to_pool = ppm_floor(max(fee, 0), hybrid.pool_share)
     move_cash(book, account, book.impact[market], to_pool)
     move_cash(book, account, FEES, fee - to_pool)
-    balance_curve(book, state.curve, market)
     state.room[ASK if change > 0 else BID, market] -= abs(change)
     fill.market, fill.taker, fill.maker, fill.size, fill.quote = market, account, maker, change, quote
     fill.price, fill.taker_fee, fill.maker_fee = quote // change, fee, 0

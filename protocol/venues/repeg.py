@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import PPM
-from protocol.book import Book, Floats, Ints, Mask, move_cash, settle_funding
+from protocol.book import Book, Floats, Ints, Mask, move_cash, settle_funding, unsettled_funding
 from protocol.kernels import kernel
 from protocol.venues.curve import (
     Curve,
@@ -103,27 +103,32 @@ class State(NamedTuple):
 
 
 @kernel
-def balance_curve(book: Book, curve: Curve, market: int) -> None:
-    """Settle the AMM's account against its fee pool: it keeps the cash that closing would cost."""
+def whole_value(book: Book, curve: Curve, market: int) -> int:
+    """Closing value of the AMM's position, to the nearest micro-USD."""
+    return int(np.rint(closing_value(curve, market, float(book.size[market, book.counterparty[market]]))))
+
+
+@kernel
+def pass_on_funding(book: Book, market: int) -> None:
+    """Settle the AMM's funding into its fee pool."""
     account = book.counterparty[market]
+    received = unsettled_funding(book, account)
     settle_funding(book, account)
-    value = closing_value(curve, market, book.size[market, account])
-    move_cash(book, account, book.impact[market], book.cash[account] + int(np.rint(value)))
+    move_cash(book, account, book.impact[market], received)
 
 
 @kernel
 def revise_peg(book: Book, state: State, parameters: AmmParameters, market: int) -> None:
     """Move the peg toward the oracle, at the expense or to the gain of the fee pool."""
-    curve, oracle = state.curve, float(book.oracle[market])
+    curve, oracle, purse = state.curve, float(book.oracle[market]), book.impact[market]
     position = float(book.size[market, book.counterparty[market]])
-    balance_curve(book, curve, market)
-    budget = float(book.cash[book.impact[market]])
+    budget, before = float(book.cash[purse]), whole_value(book, curve, market)
     if parameters.credit:
         half = parameters.widest_spread[market] / PPM / 2.0
         curve.peg[market] = tethered_peg(curve, market, position, oracle, half, budget)
     else:
         curve.peg[market] = affordable_peg(curve, market, position, oracle, budget)
-    balance_curve(book, curve, market)
+    move_cash(book, purse, book.counterparty[market], before - whole_value(book, curve, market))
 
 
 @kernel
@@ -133,13 +138,13 @@ def revise_depth(book: Book, state: State, parameters: AmmParameters, market: in
     What it has lost is recovered by half from shallower ones, unless the position would no longer fit.
     """
     curve, purse = state.curve, book.impact[market]
-    position = float(book.size[market, book.counterparty[market]])
+    position, before = float(book.size[market, book.counterparty[market]]), whole_value(book, curve, market)
     budget = min((book.cash[purse] - state.pool[market]) / 2.0, max(float(book.cash[purse]), 0.0))
     bounds = (1.0 - parameters.depth_fall / PPM, 1.0 + parameters.depth_rise / PPM)
     scale = budgeted_scale(curve, market, position, budget, bounds)
     if scale > 1.0 or fits(curve, market, position, scale, parameters.concentration / PPM):
         rescale(curve, market, position, scale)
-    balance_curve(book, curve, market)
+    move_cash(book, purse, book.counterparty[market], before - whole_value(book, curve, market))
     state.pool[market] = book.cash[purse]
 
 
@@ -191,6 +196,7 @@ def refresh_markets(
         state.seen[market] = oracle
         state.room[:, market] = 0
         if usable[market]:
+            pass_on_funding(book, market)
             revise_peg(book, state, parameters, market)
             if due:
                 revise_depth(book, state, parameters, market)
