@@ -37,6 +37,10 @@ config.CACHE_DIR = str(cache_folder())
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function over arrays and scalars, without the interpreter, cached on disk."""
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy")(function)
+    """Compile a function over arrays and scalars, without the interpreter, cached on disk.
+
+    A kernel allocates nothing, so that no array in it has to be counted: without numba's counting of
+    references kernels compile in half the time, and small ones called in a loop run several times as fast.
+    """
+    compiled: Function = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     return compiled

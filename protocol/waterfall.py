@@ -117,8 +117,9 @@ class Waterfall:
     ) -> None:
         """Deal with a deficit that nobody has covered.
 
-        A closed account is paid out of the fund of its market first. The last resort then takes the rest,
-        and also the deficit of an account whose positions nobody takes.
+        A closed account is paid out of the fund of its market first. The last resort then takes the rest. Where
+        everybody pays by notional, or the venue halts, that also goes for the deficit of an account whose
+        positions nobody takes; elsewhere such an account waits.
         """
         deficit = -account_risk(self.book, parameters, account)[0]
         journal.saw_negative = True
@@ -127,7 +128,8 @@ class Waterfall:
         if closed:
             paid = cover_from(self.book, int(self.book.fund[market]), account, deficit)
             journal.pay(number, account, INSURANCE_FUND, paid)
-        if deficit > paid and (closed or account in journal.stuck):
+        stranded = account in journal.stuck and self.rules.last_resort in ("socialise", "halt")
+        if deficit > paid and (closed or stranded):
             self._last_resort(account, market, deficit - paid, number, journal)
 
     def _last_resort(self, account: int, market: int, deficit: int, number: int, journal: Journal) -> None:

@@ -155,25 +155,38 @@ def collateral_to_sell(book: Book, parameters: RiskParameters, terms: SaleTerms,
     return chosen
 
 
+class SaleRound(NamedTuple):
+    """What a round of sales reads and writes: outside prices, a plan for one account, and the record.
+
+    Attributes
+    ----------
+    outside, chosen : (m,) int64
+    rows : (k,) LIQUIDATION
+    """
+
+    outside: Ints
+    chosen: Ints
+    rows: Rows
+
+
 @kernel
 def liquidate_collateral(
-    book: Book, parameters: RiskParameters, terms: SaleTerms, outside: Ints, account: int, rows: Rows
+    book: Book, parameters: RiskParameters, terms: SaleTerms, account: int, now: SaleRound, done: int
 ) -> int:
-    """Sell what `plan_sales` asks for, and record it in `rows`; returns their number.
+    """Sell what `plan_sales` asks for; returns the number of rows in the record, `done` before.
 
     A buyer stays away where the asset is known to be cheaper outside.
     """
-    chosen, done = np.empty(book.mark.size, np.int64), 0
     equity, _, maintenance = account_risk(book, parameters, account)
-    plan_sales(book, parameters, terms, account, chosen)
-    for market in range(chosen.size):
-        if chosen[market] == 0:
+    plan_sales(book, parameters, terms, account, now.chosen)
+    for market in range(now.chosen.size):
+        if now.chosen[market] == 0:
             continue
-        sale, row = priced_sale(book, terms, market, chosen[market]), rows[done]
+        sale, row = priced_sale(book, terms, market, now.chosen[market]), now.rows[done]
         row.account, row.keeper, row.market, row.size = account, terms.buyer, market, -sale.lots
         row.equity, row.maintenance = equity, maintenance
         row.oracle, row.mark, row.limit = book.oracle[market], book.mark[market], sale.quote // sale.lots
-        dear = outside[market] > 0 and sale.quote > sale.lots * outside[market]
+        dear = now.outside[market] > 0 and sale.quote > sale.lots * now.outside[market]
         if not dear and sell_collateral(book, parameters, account, terms.buyer, sale):
             row.filled, row.quote, row.fee, row.insurance = -sale.lots, -sale.quote, sale.fee, sale.fee
             row.outcome = COMPLETE
@@ -183,12 +196,12 @@ def liquidate_collateral(
 
 @kernel
 def liquidate_holders(
-    book: Book, parameters: RiskParameters, terms: SaleTerms, outside: Ints, sellers: Ints, rows: Rows
+    book: Book, parameters: RiskParameters, terms: SaleTerms, sellers: Ints, now: SaleRound
 ) -> int:
     """Sell the assets of accounts without positions; returns the number of rows written."""
     done = 0
     for account in sellers:
-        done += liquidate_collateral(book, parameters, terms, outside, account, rows[done:])
+        done = liquidate_collateral(book, parameters, terms, account, now, done)
     return done
 
 
@@ -236,7 +249,8 @@ class CollateralSales:
         unpriced = ((book.collateral[:, candidates] > 0) & ~self.usable[:, None]).any(axis=0)
         sellers = candidates[~holding & ~unpriced]
         rows = np.zeros(len(sellers) * len(book.mark), LIQUIDATION)
-        done = liquidate_holders(book, parameters, self.parameters, self.outside, sellers, rows)
+        now = SaleRound(self.outside, np.empty(len(book.mark), np.int64), rows)
+        done = liquidate_holders(book, parameters, self.parameters, sellers, now)
         if not holding.any() and not self.busy:
             return rows[:done]
         closed = self.positions.round(book, parameters, candidates[holding], moment)
