@@ -229,7 +229,8 @@ class Exchange:
             journal.pay(moment.number, int(row["account"]), INSURANCE_FUND, -int(row["insurance"]))
             journal.pay(moment.number, int(row["account"]), LIQUIDITY_POOL, int(row["pool"]))
         self._rescue(rows, moment, journal)
-        journal.liquidations.append(rows[rows["size"] != 0])
+        told = (rows["size"] != 0) | (rows["fee"] != 0) | (rows["pool"] != 0)
+        journal.liquidations.append(rows[told])
         accounts, first = np.unique(rows["account"], return_index=True)
         owing = equity_of(self.book, self.parameters, accounts) < 0
         for account, market in zip(accounts[owing], rows["market"][first[owing]], strict=True):

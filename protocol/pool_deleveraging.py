@@ -120,10 +120,10 @@ def deleverage_winners(book: Book, venue: "ImpactPool", time: float, number: int
         pool's, `haircut` is what the winner got less than at the mark, before fee and impact [micro-USD].
     """
     rule, parts = venue.parameters, [np.zeros(0, DELEVERAGE)]
-    for market in np.flatnonzero(venue.usable):
+    for market in np.flatnonzero(venue.usable & (rule.gain_trigger > 0)):
         for side in (LONG, SHORT):
             bound = int(rule.gain_trigger[market])
-            if excess_gain(book, venue.state, rule, int(market), side, bound) <= 0:
+            if excess_gain(book, venue.counted(book), rule, int(market), side, bound) <= 0:
                 continue
             winners = ranking(book, int(market), side)
             venue.state = with_room(venue.state, len(winners))

@@ -117,9 +117,9 @@ class Waterfall:
     ) -> None:
         """Deal with a deficit that nobody has covered.
 
-        A closed account is paid out of the fund of its market first. The last resort then takes the rest. Where
-        everybody pays by notional, or the venue halts, that also goes for the deficit of an account whose
-        positions nobody takes; elsewhere such an account waits.
+        A closed account is paid out of the fund of its market first; the last resort then takes the rest.
+        Where everybody pays by notional, or the venue halts, that also goes for the deficit of an account
+        whose positions nobody takes; elsewhere such an account waits.
         """
         deficit = -account_risk(self.book, parameters, account)[0]
         journal.saw_negative = True

@@ -167,6 +167,7 @@ def _preset(file: File, name: str) -> Assembly:
     """A bundled preset, read once; whoever lays something on it leaves it as it is."""
     layer, problems = read_layer(file, f"preset:{name}")
     patterns = layer.data.pop("sources", {})
+    layer.data.pop("description", None)
     return Assembly(layer, _sources(layer, patterns), problems)
 
 

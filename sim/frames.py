@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import CLEARING, FEES, INSURANCE, VAULT, Floats, Ints, first_trader
+from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
 from protocol.journal import STAGES, UNCOVERED
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
 from sim.record import Recorder
@@ -179,7 +179,7 @@ class Tables:
                 "ruined_accounts": ruined,
             }
         )
-        frame.loc[[FEES, CLEARING], "accounts"] = 0
+        frame.loc[frame["role"] == "venue", "accounts"] = 0
         owned = frame["role"].isin(["vault", "pool"])
         totals = frame[~owned].groupby("role", sort=False).sum().reset_index()
         totals["pnl"] = totals["venue_pnl"] + totals["outside_pnl"] - totals["gas_paid"]

@@ -48,9 +48,9 @@ class ImpactSettings(Settings):
     """An oracle-priced pool with price impact in one market; factors are for USD of imbalance."""
 
     negative_factor: float = parameter(9e-11, "1/USD", "GMX config/markets.ts: BTC, ETH", ge=0)
-    negative_exponent: float = parameter(2.0, "1", "GMX config/markets.ts: BTC, ETH", gt=0, le=3)
+    negative_exponent: float = parameter(2.0, "1", "GMX config/markets.ts: BTC, ETH", ge=1, le=3)
     positive_factor: float = parameter(3e-11, "1/USD", "GMX config/markets.ts: BTC, ETH", ge=0)
-    positive_exponent: float = parameter(1.0, "1", "GMX config/markets.ts: BTC, ETH", gt=0, le=3)
+    positive_exponent: float = parameter(1.0, "1", "GMX config/markets.ts: BTC, ETH", ge=1, le=3)
     max_positive: float = parameter(
         0.004,
         "1",

@@ -52,13 +52,13 @@ class VenueSettings(Settings):
         0.63, "1", "GMX config: 37 % to the fee receiver", ge=0, le=1, description="of fees, to the pool"
     )
     max_gains: float = parameter(
-        0.9, "1", "GMX config: 90 %, synthetic markets 60 %", gt=0, description="of a side, over its pool"
+        0.9, "1", "GMX config: 90 %, synthetic markets 60 %", gt=0, le=1, description="of a side, of its pool"
     )
     max_gains_for_entry: float = parameter(
-        0.9, "1", "GMX config: 90 %", gt=0, description="beyond which nobody can provide"
+        0.9, "1", "GMX config: 90 %", gt=0, le=1, description="no entries beyond"
     )
     max_gains_for_exit: float = parameter(
-        0.7, "1", "GMX config: 70 %, synthetic markets 45 %", gt=0, description="beyond which providers wait"
+        0.7, "1", "GMX config: 70 %, synthetic markets 45 %", gt=0, le=1, description="no exits beyond"
     )
     lock_up: Duration = parameter(0, "s", ge=0, description="of a deposit into a pool")
 

@@ -124,6 +124,9 @@ class Pools:
                 found.append(f"open interest of market {market} is {longs} and {shorts}")
             if longs - shorts != -book.size[market, pool]:
                 found.append(f"pool of market {market} does not hold the other side")
+        counted = [[user_interest(book, m, side) for m in range(len(book.oracle))] for side in (LONG, SHORT)]
+        if self.venue.state.lots.tolist() != counted:
+            found.append(f"lots {self.venue.state.lots.tolist()} are not {counted}")
         cost = self.venue.state.cost.copy()
         count_positions(book, self.venue.state)
         if not np.allclose(cost, self.venue.state.cost, rtol=1e-9, atol=10):

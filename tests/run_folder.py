@@ -12,9 +12,10 @@ START = pd.Timestamp("2020-03-12T00:00:00", tz="UTC")
 STAGES = ("insurance_fund", "backstop_vault", "auto_deleveraging", "uncovered")
 LIQUIDATION_COLUMNS = {
     "block": int, "time": "datetime64[ns, UTC]", "round": int, "market": str, "account": int, "role": str,
-    "size": float, "filled": float, "price": float, "oracle": float, "mark": float,
+    "size": float, "filled": float, "keeper": int, "price": float, "oracle": float, "mark": float,
     "bankruptcy_price": float, "limit_price": float, "notional_usd": float, "equity_before": float,
-    "maintenance_before": float, "insurance_delta": float, "outcome": str,
+    "maintenance_before": float, "fee_usd": float, "insurance_delta": float, "pool_loss_usd": float,
+    "outcome": str,
 }  # fmt: skip
 DELEVERAGE_COLUMNS = {
     "block": int, "time": "datetime64[ns, UTC]", "round": int, "market": str, "account": int,
@@ -63,7 +64,8 @@ def _market(name: str, index: int, blocks: int, fall: float) -> pd.DataFrame:
             "long_liquidated_usd": liquidated, "short_liquidated_usd": 0.05 * liquidated,
             "deleveraged_usd": np.where(stress > 0.8, 0.2 * liquidated, 0.0),
             "outside_flow_usd": -liquidated, "depth_usd": 2e7 * (1 - 0.8 * stress) / (index + 1),
-            "venue_depth_usd": 1.5e6 * (1 - 0.95 * stress), "funding_rate": 1e-4 - 5e-4 * stress,
+            "venue_depth_usd": 1.5e6 * (1 - 0.95 * stress), "premium": -1e-3 * stress,
+            "funding_rate": 1e-4 - 5e-4 * stress,
             "initial_margin": 0.05, "maintenance_margin": 0.03,
         }
     )  # fmt: skip
@@ -83,10 +85,11 @@ def _liquidations(markets: pd.DataFrame) -> pd.DataFrame:
                 {
                     "block": m["block"], "time": m["time"], "round": 0, "market": m["market"],
                     "account": account, "role": "retail", "size": filled * 1.1, "filled": filled,
-                    "price": m["mark"], "oracle": m["oracle"], "mark": m["mark"],
+                    "keeper": -1, "price": m["mark"], "oracle": m["oracle"], "mark": m["mark"],
                     "bankruptcy_price": m["mark"] * (1 - 0.01 * side), "limit_price": m["mark"],
                     "notional_usd": usd, "equity_before": 0.02 * usd, "maintenance_before": 0.03 * usd,
-                    "insurance_delta": 0.001 * usd, "outcome": "partial",
+                    "fee_usd": 0.001 * usd, "insurance_delta": 0.001 * usd, "pool_loss_usd": 0.0,
+                    "outcome": "partial",
                 }
             )  # fmt: skip
     return _frame(rows, LIQUIDATION_COLUMNS)
@@ -131,7 +134,8 @@ def _blocks(markets: pd.DataFrame, waterfall: pd.DataFrame, blocks: int) -> pd.D
         {
             "block": t, "time": START + pd.to_timedelta((t + 1) * 60, unit="s"), "gas": 20 + 300 * stress,
             "insurance_fund": 5e5 - paid["insurance_fund"].to_numpy(),
-            "vault_equity": 5e6 - paid["backstop_vault"].to_numpy(), "fees_collected": 10.0 * t,
+            "vault_equity": 5e6 - paid["backstop_vault"].to_numpy(),
+            "pool_equity": 0.0, "fees_collected": 10.0 * t,
             "trader_equity": 4e7 - 1e7 * np.cumsum(stress) / max(stress.sum(), 1.0),
             "negative_equity": 2e4 * stress, "liquidatable": np.floor(30 * stress).astype(int),
             "rounds": np.where(stress > 0, 5, 0), "truncated": stress > 0.95,
@@ -146,14 +150,14 @@ def _agents(blocks: pd.DataFrame) -> pd.DataFrame:
     outside = {"retail": 0.0, "market_makers": -4.0e5, "arbitrageurs": -4.1e6, "depositors": 0.0}
     frame = pd.DataFrame({"role": list(venue), "accounts": [900, 5, 20, 10]})
     frame["equity_start"] = [3.0e7, 6.0e6, 4.0e6, 5.0e6]
+    frame["equity_end"] = frame["equity_start"] + list(venue.values())
     frame["net_deposits"] = 0.0
     frame["venue_pnl"] = list(venue.values())
-    frame["equity_end"] = frame["equity_start"] + frame["venue_pnl"]
     frame["outside_pnl"] = list(outside.values())
     frame["gas_paid"] = [0.0, 1e3, 2e4, 0.0]
-    frame["pnl"] = frame["venue_pnl"] + frame["outside_pnl"] - frame["gas_paid"]
     frame["liquidated_accounts"] = [61, 0, 0, 0]
     frame["ruined_accounts"] = [40, 0, 0, 0]
+    frame["pnl"] = frame["venue_pnl"] + frame["outside_pnl"] - frame["gas_paid"]
     return frame
 
 

@@ -6,7 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, equity, hold, integers, set_price, usd, venue
 
-from protocol.book import CLEARING, FUNDING_SCALE, average_entry, open_book, settle_funding, unsettled_funding
+from protocol.book import (
+    CLEARING,
+    COUNTERPARTY,
+    FUND,
+    FUNDING_SCALE,
+    IMPACT,
+    INSURANCE,
+    VAULT,
+    average_entry,
+    first_trader,
+    market_accounts,
+    open_book,
+    settle_funding,
+    share_row,
+    share_rows,
+    unsettled_funding,
+)
 from protocol.invariants import unsettled
 
 pytestmark = pytest.mark.kernel
@@ -18,6 +34,32 @@ def test_a_new_book_holds_nothing_at_the_opening_prices() -> None:
     assert book.size.shape == (2, 7)
     assert book.mark.tolist() == book.oracle.tolist() == [5, 6]
     assert not book.cash.any()
+
+
+@pytest.mark.parametrize("markets", [1, 2, 5])
+def test_the_venues_accounts_come_first_and_belong_to_one_purpose_each(markets: int) -> None:
+    kinds = [market_accounts(markets, kind).tolist() for kind in (COUNTERPARTY, IMPACT, FUND)]
+    own = sorted(account for accounts in kinds for account in accounts)
+
+    assert own == list(range(4, first_trader(markets)))
+    assert first_trader(markets) == 4 + 3 * markets
+
+
+def test_markets_of_a_new_book_have_a_counterparty_each_and_share_the_fund() -> None:
+    book = open_book(12, integers(5, 6))
+
+    assert book.counterparty.tolist() == market_accounts(2, COUNTERPARTY).tolist()
+    assert book.impact.tolist() == market_accounts(2, IMPACT).tolist()
+    assert book.fund.tolist() == [INSURANCE, INSURANCE]
+    assert not book.collateral.any()
+    assert book.shares.shape == (3, 12)
+
+
+def test_every_purse_with_depositors_has_a_row_of_shares_of_its_own() -> None:
+    purses = integers(VAULT, *market_accounts(3, COUNTERPARTY))
+
+    assert [share_row(int(purse)) for purse in purses] == [0, 1, 2, 3]
+    assert share_rows(purses).tolist() == [0, 1, 2, 3]
 
 
 def test_oracle_and_mark_of_a_new_book_are_two_arrays() -> None:
@@ -132,6 +174,33 @@ def test_funding_is_owed_on_the_size_held_while_it_accrued() -> None:
 
     assert exchange.book.cash[ALICE] == usd(1_000) - 20_000
     assert unsettled_funding(exchange.book, ALICE) == 0
+
+
+def test_longs_and_shorts_settle_against_their_own_index() -> None:
+    exchange = venue(1_000, 1_000)
+    hold(exchange, ALICE, BOB, 10, 0)
+    exchange.book.funding[:, 0] += [3_000, 1_000]
+    for account in (ALICE, BOB):
+        settle_funding(exchange.book, account)
+
+    assert exchange.book.cash[[ALICE, BOB, CLEARING]].tolist() == [usd(1_000) - 30, usd(1_000) + 10, 20]
+
+
+def test_a_position_that_changes_sides_owes_nothing_for_the_time_before() -> None:
+    exchange = venue(1_000, 1_000)
+    exchange.book.funding[:, 0] = [9_000, 4_000]
+    hold(exchange, ALICE, BOB, 10, 0)
+    exchange.book.funding[:, 0] += [1_000, 1_000]
+    hold(exchange, ALICE, BOB, -25, 0)
+
+    assert exchange.book.cash[ALICE] == usd(1_000) - 10
+    assert exchange.book.funding_paid[0, [ALICE, BOB]].tolist() == [5_000, 10_000]
+    assert unsettled_funding(exchange.book, ALICE) == unsettled_funding(exchange.book, BOB) == 0
+
+    exchange.book.funding[:, 0] += [0, 2_000]
+
+    assert unsettled_funding(exchange.book, ALICE) == 30
+    assert unsettled_funding(exchange.book, BOB) == 0
 
 
 def test_unsettled_funding_counts_as_equity() -> None:

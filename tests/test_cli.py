@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     return folder, invoke("run", "calm", "--seed", 3, *SMALL, "--out", folder)
 
 
-@pytest.mark.parametrize("command", ["run", "check", "scenarios", "report", "schema"])
+@pytest.mark.parametrize("command", ["run", "check", "scenarios", "presets", "report", "schema"])
 def test_every_command_has_help(command: str) -> None:
     result = invoke(command, "--help")
 
@@ -35,7 +35,7 @@ def test_help_names_the_commands_and_a_first_step() -> None:
     result = invoke("--help")
 
     assert result.exit_code == 0
-    for word in ("run", "check", "scenarios", "report", "schema", "seawall run black_thursday"):
+    for word in ("run", "check", "scenarios", "presets", "report", "schema", "seawall run black_thursday"):
         assert word in result.stdout
 
 
@@ -149,6 +149,31 @@ def test_a_folder_that_is_not_writable_is_refused(tmp_path: Path, monkeypatch: p
 
     assert result.exit_code == 2
     assert f"{tmp_path} is not writable" in result.stderr
+
+
+def test_presets_lists_every_venue() -> None:
+    result = invoke("presets")
+
+    assert result.exit_code == 0
+    for name in seawall.preset_names():
+        assert name in result.stdout
+
+
+def test_a_preset_is_explained_with_its_sources_and_with_all_its_defaults() -> None:
+    given, everything = invoke("presets", "drift"), invoke("presets", "drift", "--all")
+
+    assert (given.exit_code, everything.exit_code) == (0, 0)
+    assert "initial_margin" in given.stdout
+    assert "default," not in given.stdout
+    assert len(everything.stdout) > 2 * len(given.stdout)
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name() -> None:
+    result = invoke("presets", "dydx_v3")
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "no such preset 'dydx_v3'; did you mean dydx_v4?" in result.stderr
 
 
 def test_a_run_says_where_its_results_lie(finished: tuple[Path, Result]) -> None:

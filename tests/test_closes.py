@@ -102,8 +102,11 @@ def test_impact_is_paid_after_fees_and_what_is_set_aside_comes_last(
 ) -> None:
     world = failing(price, cap_negative=4_000)
     world.venue.state.pending[0, ALICE] = -usd(60)
+    before = world.book.cash[ALICE]
     closed = close(world, ALICE)[0]
     owed = world.venue.state.claims.amount[: world.venue.state.claims.used[0]].sum()
+
+    assert world.book.cash[ALICE] - before == -closed["quote"] - closed["fee"]
 
     assert closed["fee"] == pytest.approx(usd(fee), abs=1)
     assert world.cash(world.purse) == pytest.approx(paid + aside, abs=2e-6)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small import calm, equity, give, opened, set_equity, sight
 
-from agents.role import BUY_SHARES, DEPOSIT, SELL_SHARES, Actions
+from agents.role import BUY_SHARES, DEPOSIT, SELL_SHARES, WITHDRAW, Actions, transfers
 from protocol.arithmetic import MICRO
-from protocol.book import VAULT
+from protocol.book import VAULT, move_cash, share_row
 from protocol.orders import POST_ONLY
 from sim.model import Model
 
@@ -100,6 +100,76 @@ def test_losses_raise_the_attention() -> None:
 
 def test_all_deposits_together_are_what_the_scenario_says(model: Model) -> None:
     assert equity(model, VAULT) == pytest.approx(model.scenario.protocol.vault.deposits, abs=20 / MICRO)
+
+
+@pytest.fixture
+def pools() -> Iterator[Model]:
+    """Twenty watchful depositors in the two pools of a venue without a vault."""
+    with opened(calm("protocol.preset=gmx_v2", *WATCHFUL)) as model:
+        model.exchange.locks.until[:] = -np.inf
+        yield model
+
+
+def lose(model: Model, purse: int, share: float) -> None:
+    """Take a share of what providers brought from a pool."""
+    book = model.exchange.book
+    amount = int(share * book.shares[share_row(purse)].sum())
+    move_cash(book, purse, int(model.people.makers.accounts[0]), amount)
+
+
+def test_depositors_take_the_purses_in_turn_and_fill_each_as_the_scenario_says(pools: Model) -> None:
+    depositors, book = pools.people.depositors, pools.exchange.book
+    purses = book.counterparty.tolist()
+    brought = [book.shares[share_row(purse)].sum() / MICRO for purse in purses]
+
+    assert depositors.purse.tolist() == purses * 10
+    assert brought == pytest.approx([60e6, 60e6], abs=20 / MICRO)
+    assert not book.shares[0].any()
+
+
+def test_only_depositors_of_the_pool_that_lost_leave_and_they_sell_its_shares(pools: Model) -> None:
+    depositors, book = pools.people.depositors, pools.exchange.book
+    first, second = book.counterparty.tolist()
+    depositors.tolerance[:] = 0.01
+    lose(pools, second, 0.5)
+    wanted = act(pools).transfers
+    selling = wanted.kind == SELL_SHARES
+    mine = depositors.accounts[depositors.purse == second]
+
+    assert wanted.account[selling].tolist() == mine.tolist()
+    assert set(wanted.target[selling].tolist()) == {second}
+    np.testing.assert_array_equal(wanted.amount[selling], book.shares[share_row(second), mine])
+    assert first not in wanted.target[selling]
+
+
+def test_who_left_a_pool_returns_to_the_same_one(pools: Model) -> None:
+    depositors, book = pools.people.depositors, pools.exchange.book
+    first, second = book.counterparty.tolist()
+    mine = depositors.accounts[depositors.purse == second]
+    away = np.sort(mine[np.argsort(book.shares[share_row(second), mine])[:3]])
+    pools._transfer(transfers(away, book.shares[share_row(second), away] // 2, SELL_SHARES, second))
+    pools._transfer(transfers(away, book.cash[away].copy(), WITHDRAW))
+    for purse in (first, second):
+        pools.exchange.deposit(purse, 10_000_000 * MICRO)
+    wanted = act(pools).transfers
+    buying = wanted.kind == BUY_SHARES
+
+    assert wanted.account[buying].tolist() == away.tolist()
+    assert set(wanted.target[buying].tolist()) == {second}
+
+
+def test_a_pool_that_lost_draws_looks_from_its_own_depositors_only() -> None:
+    busy = ("agents.depositors.attention=24", "agents.depositors.accounts=6000")
+    with opened(calm("protocol.preset=gmx_v2", *busy)) as model:
+        depositors, purses = model.people.depositors, model.exchange.book.counterparty.tolist()
+        depositors.tolerance[:] = -1.0
+        lose(model, purses[1], 0.1)
+        wanted = act(model).transfers
+        calls = [np.count_nonzero(wanted.target[wanted.kind == SELL_SHARES] == purse) for purse in purses]
+
+    for count, rate in zip(calls, (1 / 60, 6 / 60), strict=True):
+        chance = 1 - np.exp(-rate)
+        assert abs(count - 3000 * chance) < 5 * np.sqrt(3000 * chance)  # false alarm: 6e-7
 
 
 def quotes(model: Model) -> dict[int, np.ndarray]:

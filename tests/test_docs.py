@@ -21,7 +21,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: str, capsys: pytest.
         printed = capsys.readouterr().out
         assert "fundamental paths are equal: True" in printed
         assert "--set" in printed
-        assert "maintenance_margin < initial_margin must hold" in printed
+        assert "maintenance_margin <= initial_margin must hold" in printed
 
 
 def test_the_sweep_of_the_page_on_sweeps_is_valid(tmp_path: Path) -> None:

@@ -26,7 +26,17 @@ from venue import (
     venue,
 )
 
-from protocol.book import CLEARING, COUNTERPARTY, INSURANCE, VAULT, Book, Rows, market_accounts, move_cash
+from protocol.book import (
+    CLEARING,
+    COUNTERPARTY,
+    INSURANCE,
+    VAULT,
+    Book,
+    Rows,
+    exchange_position,
+    market_accounts,
+    move_cash,
+)
 from protocol.collateral import WithdrawalRule
 from protocol.exchange import Exchange
 from protocol.guards import GuardRule, Guards
@@ -641,7 +651,7 @@ def test_winners_closed_for_the_pools_sake_are_in_the_record_first() -> None:
 
 
 class Scripted(Unattended):
-    """An engine that returns prepared rounds: (account, market, filled, insurance, pool) for each order."""
+    """An engine that fills prepared rounds against CAROL: (account, market, filled, insurance, pool)."""
 
     def __init__(self, *rounds: list[tuple[int, int, int, int, int]], busy: bool = False) -> None:
         self.rounds = list(rounds)
@@ -659,6 +669,8 @@ class Scripted(Unattended):
         for row, (account, market, filled, insurance, pool) in zip(rows, wanted, strict=True):
             row["account"], row["market"], row["filled"], row["size"] = account, market, filled, -10
             row["insurance"], row["pool"] = insurance, pool
+            if filled:
+                exchange_position(book, account, CAROL, market, filled, filled * int(book.mark[market]))
         return rows
 
 
@@ -706,7 +718,7 @@ def test_what_funds_and_pools_paid_in_closes_is_in_the_record_of_payments() -> N
 
 def test_the_market_of_an_accounts_first_order_answers_for_its_debt() -> None:
     exchange = failing(
-        [(ALICE, 1, 0, 0, 0), (ALICE, 0, 0, 0, 0)], rules={"adl": "none", "last_resort": "pool"}
+        [(ALICE, 1, -500, 0, 0), (ALICE, 0, -500, 0, 0)], rules={"adl": "none", "last_resort": "pool"}
     )
     first, second = exchange.book.counterparty.tolist()
     exchange.deposit(second, usd(1_000))

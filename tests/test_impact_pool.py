@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from pools import BITCOIN, NO_FEES, NO_IMPACT, SQUARE, Pools, rows
 from venue import ALICE, BOB, integers, usd
 
-from protocol.book import FEES, LONG, SHORT
+from protocol.book import FEES, LONG, SHORT, exchange_position, move_cash
 from protocol.orders import POST_ONLY, REST
-from protocol.venues.backing import side_backing, side_gain, side_room, user_interest
+from protocol.venues.backing import backing, side_backing, side_gain, side_room, user_interest
 from protocol.venues.impact import pool_parameters, pool_violations, price_impact
+from protocol.venues.pool_quotes import side_depth
 from protocol.venues.settlement import set_aside
 
 pytestmark = pytest.mark.kernel
@@ -36,6 +37,13 @@ def test_price_impact_is_that_of_gmx(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("notional", "points"), [(10e6, 9), (50e6, 45)])
 def test_one_sided_interest_in_bitcoin_costs_what_gmx_says(notional: float, points: float) -> None:
     assert impact(0, notional, **BITCOIN) == pytest.approx(-usd(notional * points / 1e4), abs=1)
+
+
+def test_an_imbalance_below_one_dollar_has_no_price() -> None:
+    linear = {"factor_negative": 1e-3, "exponent_negative": 1.0}
+
+    assert impact(0, 0.999999, **linear) == 0
+    assert impact(0, 1, **linear) == pytest.approx(-1_000, abs=1)
 
 
 @given(
@@ -119,6 +127,13 @@ def test_fees_depend_on_the_balance_and_are_split(row: dict[str, float]) -> None
     assert world.book.cash[world.pool] - pool == usd(row["pool"]) + fill["quote"]
 
 
+def test_an_order_that_mirrors_the_imbalance_does_not_improve_it() -> None:
+    world = Pools(1e8, 1e8, **NO_IMPACT)
+    world.trade(BOB, 100)
+
+    assert world.trade(ALICE, -200)[0]["taker_fee"] == usd(12)
+
+
 def test_a_fill_says_what_the_taker_paid() -> None:
     world = Pools(1e8)
     world.trade(ALICE, 100_000)
@@ -166,6 +181,19 @@ def test_a_gain_of_impact_is_capped_by_its_share_of_the_size() -> None:
 
     assert world.venue.state.pending[0, BOB] == usd(4_000)
 
+    world.trade(ALICE, -10_000)
+    world.trade(BOB, 10_000)
+
+    assert world.cash(BOB) == 1e8 + 4_000
+
+
+def test_a_gain_is_never_capped_above_what_a_loss_is() -> None:
+    world = Pools(1e8, 1e8, **NO_FEES, **STEEP, cap_negative=1_000)
+    world.trade(ALICE, 10_000)
+    world.trade(BOB, -10_000)
+
+    assert world.venue.state.pending[0, BOB] == usd(1_000)
+
 
 def awaiting(impact: float, **rule: Any) -> Pools:
     """ALICE holds 1,000 lots with this impact pending, in a market without impact of its own."""
@@ -206,6 +234,62 @@ def test_the_purse_repays_the_pools_loan_first() -> None:
     assert world.venue.state.lent[0] == 0
     assert world.cash(world.purse) == 20
     assert world.cash(world.pool) == 1e7 + 30
+
+
+def test_what_is_lent_already_leaves_less_to_lend() -> None:
+    world = awaiting(100, lendable_share=1_000_000, lendable_maximum=usd(50))
+    world.venue.state.lent[0] = usd(30)
+    world.trade(ALICE, -1_000)
+
+    assert world.cash(ALICE) == 1e8 + 20
+
+
+def test_a_loan_to_the_purse_stays_part_of_what_backs_the_users() -> None:
+    world = Pools(1e8, liquidity=1e6)
+    move_cash(world.book, world.pool, world.purse, usd(400))
+    world.venue.state.lent[0] = usd(400)
+    desk = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
+
+    assert desk.cheap == desk.dear == desk.free == usd(1e6)
+
+
+def test_positions_that_were_there_before_the_pools_looked_are_counted() -> None:
+    world = Pools(1e8, liquidity=1e6, **FREE)
+    exchange_position(world.book, ALICE, world.pool, 0, 450, usd(45_000))
+    desk = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
+
+    assert desk.open
+    assert world.venue.state.cost[:, 0].tolist() == [usd(45_000), 0]
+    assert world.venue.usage(world.book)[:, 0].tolist() == [0.1, 0]
+
+
+def test_usage_is_reserved_over_what_may_be_reserved_and_bounded() -> None:
+    world = Pools(1e8, liquidity=200_000, **FREE)
+    world.trade(ALICE, -450)
+    world.trade(ALICE, 900)
+    world.set_price(120)
+
+    assert world.venue.usage(world.book)[:, 0].tolist() == [54_000 / 90_000, 0]
+
+    move_cash(world.book, world.pool, BOB, usd(199_000))
+
+    assert world.venue.usage(world.book)[:, 0].tolist() == [2, 0]
+
+
+def test_funding_that_the_pool_has_earned_backs_the_users() -> None:
+    world = Pools(1e8, liquidity=1e6, **FREE)
+    world.trade(ALICE, 100)
+    world.book.funding[SHORT, 0] += 1000 * usd(3)
+
+    assert backing(world.book, world.venue.state, world.pool) == usd(1e6 + 300)
+
+
+def test_a_new_position_inherits_no_impact() -> None:
+    world = Pools(1e8, **NO_FEES)
+    world.venue.state.pending[0, ALICE] = -usd(77)
+    world.trade(ALICE, 10)
+
+    assert world.venue.state.pending[0, ALICE] == pytest.approx(-90, abs=1)
 
 
 def test_the_money_of_claims_pays_nobody_else() -> None:
@@ -255,6 +339,72 @@ def test_a_position_opened_in_parts_has_no_better_impact(skew: int, parts: list[
     pending = [world.venue.state.pending[0, ALICE] for world in (whole, split)]
 
     assert pending[1] <= pending[0] + 1
+
+
+class Ledger:
+    """Two traders against a pool in plain floats: an account of its own of what every trade moves."""
+
+    def __init__(self, factor: float, exponent: float, cap: float) -> None:
+        self.factor, self.exponent, self.cap = factor, exponent, cap
+        self.lots, self.pending, self.cash = [0, 0], [0.0, 0.0], [0.0, 0.0]
+        self.purse = self.owed = 0.0
+
+    def priced(self, lots: float, price: float) -> float:
+        return self.factor * abs(lots * price) ** self.exponent
+
+    def trade(self, who: int, change: int, price: float) -> None:
+        skew, held = sum(self.lots), self.lots[who]
+        closing = -min(abs(held), abs(change)) * np.sign(held) if held * change < 0 else 0
+        for part, closes in ((closing, True), (change - closing, False)):
+            if part == 0:
+                continue
+            own = min(
+                self.priced(skew, price) - self.priced(skew + part, price), self.cap * abs(part) * price
+            )
+            fee = 0.0004 if abs(skew + part) < abs(skew) else 0.0006
+            self.cash[who] -= part * price + abs(part) * price * fee
+            skew += part
+            if closes:
+                own += self.pending[who] * abs(part / held)
+                self.settle(who, own, abs(part) * price)
+                self.pending[who] *= 1 - abs(part / held)
+            else:
+                self.pending[who] += own
+            self.lots[who] += part
+
+    def settle(self, who: int, impact: float, notional: float) -> None:
+        aside = max(-impact - self.cap * notional, 0.0)
+        paid = min(impact, self.cap * notional, self.purse - self.owed) if impact > 0 else impact
+        self.cash[who] += paid
+        self.purse -= paid
+        self.owed += aside
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(-3_000, 3_000).filter(bool), st.integers(50, 200)),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from([1.0, 1.5, 2.0]),
+)
+def test_trades_move_what_a_ledger_in_plain_numbers_says(
+    trades: list[tuple[int, int, int]], exponent: float
+) -> None:
+    factor = 1e-8 * 1e5 ** (2 - exponent)
+    impact = {"factor_negative": factor, "factor_positive": factor, "cap_positive": 5_000}
+    exponents = {"exponent_negative": exponent, "exponent_positive": exponent}
+    world = Pools(1e8, 1e8, lendable_share=0, **impact, **exponents)
+    ledger = Ledger(factor, exponent, 0.005)
+    for who, change, price in trades:
+        world.set_price(price)
+        world.trade(ALICE + who, change)
+        ledger.trade(who, change, price)
+    cash = [world.cash(ALICE + who) - 1e8 for who in range(2)]
+
+    assert world.book.size[0, [ALICE, BOB]].tolist() == ledger.lots
+    assert cash == pytest.approx(ledger.cash, abs=2e-4)
+    assert world.cash(world.purse) == pytest.approx(ledger.purse, abs=2e-4)
 
 
 def test_an_order_through_zero_is_a_close_and_an_increase() -> None:
@@ -328,6 +478,23 @@ def test_a_margin_too_small_for_the_position_refuses_the_order() -> None:
 
     assert len(world.trade(ALICE, 121)) == 0
     assert len(world.trade(ALICE, 120)) == 1
+
+
+def test_the_margin_has_to_reach_for_the_fee_too() -> None:
+    assert len(Pools(56, **NO_IMPACT).trade(ALICE, 100)) == 1
+    assert len(Pools(55.99, **NO_IMPACT).trade(ALICE, 100)) == 0
+
+
+def test_a_close_whose_fee_leaves_a_debt_is_refused() -> None:
+    world = Pools(106, **NO_IMPACT)
+    world.trade(ALICE, 100)
+    world.set_price(99.03)
+
+    assert len(world.trade(ALICE, -100)) == 0
+
+    world.set_price(99.04)
+
+    assert len(world.trade(ALICE, -100)) == 1
 
 
 def test_a_close_that_leaves_a_debt_is_refused() -> None:
@@ -454,6 +621,10 @@ def test_impact_set_aside_is_paid_back_after_five_days() -> None:
     assert world.cash(ALICE) == 1e8 - 300_000
     assert world.broken() == []
 
+    world.refresh(6 * 86_400.0)
+
+    assert world.cash(world.purse) == 300_000
+
 
 def test_quotes_are_prices_of_orders() -> None:
     world = Pools(1e8, spread=200)
@@ -465,6 +636,44 @@ def test_quotes_are_prices_of_orders() -> None:
     assert shown.bid[0] == pytest.approx(usd(99.99) * (1 + 3e-11))
     assert shown.impact_ask[0] == pytest.approx(usd(100.01 + 100 * 9e-11 * 2.1e7), rel=1e-6)
     assert shown.impact_bid[0] == pytest.approx(usd(99.99), rel=1e-9)
+
+
+@pytest.mark.parametrize(("price", "better"), [(1_000, 0.002), (100_000, 0.004)])
+def test_who_would_balance_the_market_sees_a_better_price(price: float, better: float) -> None:
+    world = Pools(1e9, prices=(price,), **STEEP)
+    world.trade(ALICE, 100)
+    shown = world.venue.quotes(world.book, world.parameters)
+
+    assert shown.bid[0] == pytest.approx(usd(price * (1 + better)))
+    assert shown.ask[0] == pytest.approx(usd(price * (1 + 2 * price * 100 * 1e-8)))
+
+
+def test_each_side_has_a_depth_of_its_own() -> None:
+    world = Pools(1e8, **STEEP)
+    edge = 0.01 / (2 * 1e-8)
+    world.trade(ALICE, 8_000)
+    shown = [
+        side_depth(world.book, world.venue.state, world.venue.parameters, 0, buy) for buy in (True, False)
+    ]
+
+    assert shown == pytest.approx([0, usd(edge + 800_000)])
+
+
+def test_depth_ends_where_the_pool_is_full() -> None:
+    world = Pools(1e8, **STEEP, interest_cap=usd(100_000))
+    world.trade(ALICE, 500)
+    shown = [
+        side_depth(world.book, world.venue.state, world.venue.parameters, 0, buy) for buy in (True, False)
+    ]
+
+    assert shown == [usd(50_000), usd(100_000)]
+
+
+@pytest.mark.parametrize(("factor", "depth"), [(0.0099, 200_000), (0.01, 0)])
+def test_a_linear_impact_leaves_the_whole_room_or_none(factor: float, depth: float) -> None:
+    world = Pools(1e8, exponent_negative=1.0, factor_negative=factor, interest_cap=usd(100_000))
+
+    assert world.venue.quotes(world.book, world.parameters).depth[0] == usd(depth)
 
 
 def test_depth_is_what_brings_the_price_of_an_order_one_per_cent_away() -> None:

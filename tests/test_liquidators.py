@@ -7,7 +7,7 @@ import pytest
 from small import calm, give, opened, sight
 
 from agents.role import Actions
-from protocol.arithmetic import MICRO
+from protocol.arithmetic import MICRO, PPM
 from protocol.orders import POST_ONLY
 from sim.model import Model
 
@@ -123,3 +123,41 @@ def test_capital_is_a_share_of_open_interest(model: Model) -> None:
 
     np.testing.assert_array_equal(endowment.cash, round(0.05 * 1e9 / 10 * MICRO))
     assert not endowment.size.any()
+
+
+def test_where_positions_stand_alone_each_quotes_one_market(model: Model) -> None:
+    alone = model.exchange.parameters._replace(isolated=np.array([True, True]))
+    wanted = acts(model, parameters=alone).orders
+
+    assert len(wanted.account) == 2 * 10
+    assert (wanted.market == (wanted.account - model.people.liquidators.accounts[0]) % 2).all()
+
+
+def test_everybody_stands_ready_as_a_keeper_whether_or_not_it_gets_in(model: Model) -> None:
+    offers = acts(model, gas=NEVER).offers
+
+    assert offers.account.tolist() == model.people.liquidators.accounts.tolist()
+    assert (offers.ticket >= 0).all()
+    assert len(set(offers.ticket.tolist())) == 10
+
+
+@pytest.mark.parametrize("gas", [10.0, 20.0, 160.0])
+def test_a_keeper_sends_up_to_its_multiple_of_ordinary_gas(model: Model, gas: float) -> None:
+    price = gas * 2000.0 * 1e-3
+    offers = acts(model, gas=gas, gas_base=20.0, gas_price=price).offers
+
+    np.testing.assert_allclose(offers.tolerance, 2.0 * 20.0 * 2000.0 * 1e-3)
+
+
+def test_a_keeper_asks_for_the_risk_of_the_wildest_market(model: Model) -> None:
+    offers = acts(model, volatility=np.array([1e-4, 3e-4])).offers
+
+    settings = model.scenario.agents.liquidators
+    assert (offers.slippage == round(settings.slippage * PPM)).all()
+    assert (offers.capital_cost == round(3e-4 * np.sqrt(600) * PPM)).all()
+
+
+def test_tickets_are_drawn_anew_in_every_block(model: Model) -> None:
+    first, second = (acts(model, block=block).offers.ticket for block in (1, 2))
+
+    assert (first != second).any()

@@ -245,8 +245,15 @@ def test_those_who_enter_and_leave_get_the_worse_end_of_the_oracles_range() -> N
     world.trade(CAROL, -100)
     terms = world.venue.desk(world.book, world.parameters, world.pool, 0.0, world.locks)
 
-    assert terms.dear == usd(100_000 + 40)
-    assert terms.cheap == usd(100_000)
+    assert (terms.dear, terms.cheap) == (usd(100_000 + 40), usd(100_000))
+
+
+def test_a_desk_with_two_prices_sells_dear_and_buys_cheap() -> None:
+    exchange = invested(100)
+    terms = desk(exchange)._replace(dear=usd(125), cheap=usd(80))
+
+    assert deposit(exchange.book, exchange.parameters, terms, BOB, usd(25)) == usd(20)
+    assert redeem(exchange.book, terms, ALICE, usd(60)) == usd(40)
 
 
 @pytest.mark.parametrize(("lots", "price"), [(500, 170.2), (-500, 29.8)])

@@ -166,3 +166,22 @@ def test_a_maker_brings_no_more_than_half_of_what_it_has_outside(model: Model) -
     moves = makers.act(sight(model)).transfers
 
     assert moves.amount.tolist() == [pytest.approx(0.25 * makers.capital[MAKER], abs=1)]
+
+
+def test_where_orders_do_not_rest_nobody_quotes_but_positions_are_hedged(model: Model) -> None:
+    makers = model.people.makers
+    give(model, makers.accounts[MAKER], 1_000_000)
+    actions = makers.act(sight(model, rests=False))
+
+    assert len(actions.orders.account) == 0
+    assert actions.hedges.account.tolist() == [makers.accounts[MAKER]]
+
+
+def test_where_positions_stand_alone_each_maker_quotes_one_market(model: Model) -> None:
+    alone = model.exchange.parameters._replace(isolated=np.array([False, True]))
+    makers = model.people.makers
+    wanted = makers.act(sight(model, parameters=alone)).orders
+    ether = np.unique(wanted.account[wanted.market == 1]) - makers.accounts[0]
+
+    assert len(np.unique(wanted.account[wanted.market == BITCOIN])) == 8
+    assert ether.tolist() == [1, 3, 5, 7]

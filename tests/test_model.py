@@ -12,9 +12,10 @@ from venue import integers
 
 from agents.role import BUY_SHARES, DEPOSIT, DEPOSIT_ASSET, SELL_SHARES, WITHDRAW, Actions, Hedges, transfers
 from protocol.arithmetic import MICRO
+from protocol.book import VAULT, share_row
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
-from protocol.book import VAULT
+from protocol.keepers import RECEIPT
 from protocol.liquidations.record import DELEVERAGE, LIQUIDATION
 from sim.model import Model
 from sim.run import run
@@ -34,7 +35,10 @@ def state(model: Model) -> list[np.ndarray]:
     ]
     prices, accrual = exchange.prices, exchange.accrual
     parts = [*exchange.book, *prices.feed, *prices.average[:1], *accrual.funding, *resting, ladder.orders]
-    return [np.array(part) for part in [*parts, ladder.last, prices.previous_mark, model.outside.size, model.outside.cash]]
+    return [
+        np.array(part)
+        for part in [*parts, ladder.last, prices.previous_mark, model.outside.size, model.outside.cash]
+    ]
 
 
 def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
@@ -197,6 +201,85 @@ def test_the_vault_takes_deposits_and_redeems_behind_the_gate(model: Model) -> N
     assert gated == shares
     assert redeemed == (0, shares)
     assert (book.shares[0, account], book.cash[account]) == (shares, 0)
+
+
+def test_shares_of_a_pool_are_bought_and_sold_at_their_target() -> None:
+    with opened(calm("protocol.preset=gmx_v2")) as model:
+        book, pool = model.exchange.book, int(model.exchange.book.counterparty[1])
+        account = int(model.people.makers.accounts[0])
+        model._move(account, 5_000_000, BUY_SHARES, pool)
+        bought, cash = int(book.shares[share_row(pool), account]), int(book.cash[account])
+        model.exchange.locks.until[:] = -np.inf
+        model._move(account, bought // 2, SELL_SHARES, pool)
+
+        assert bought > 0
+        assert book.shares[0, account] == 0
+        assert book.shares[share_row(pool), account] == bought - bought // 2
+        assert book.cash[account] > cash
+
+
+def test_an_asset_is_paid_for_outside_and_becomes_collateral(model: Model) -> None:
+    account = int(model.people.makers.accounts[0])
+    wallet, price = model.outside.cash[account], int(sight(model).outside[1])
+    model._transfer(transfers(integers(account), integers(7), DEPOSIT_ASSET, 1))
+
+    assert model.exchange.book.collateral[:, account].tolist() == [0, 7]
+    assert model.exchange.book.asset_flows[0].tolist() == [0, 7]
+    assert model.outside.cash[account] == wallet - 7 * price
+
+
+def test_the_oracle_reads_the_outside_price_through_noisy_sources(model: Model) -> None:
+    price = integers(4_200_000, 2_300_000)
+    readings = []
+    for model.block in range(1, 120):
+        reading = model._reading(price)
+        readings.append(np.log(reading.sources / price))
+
+    seen = np.concatenate(readings)
+    assert reading.reference.tolist() == price.tolist()
+    assert reading.live.all()
+    assert seen.shape == (119 * 6, 2)
+    assert seen.std() == pytest.approx(0.0002, rel=0.1)
+    assert abs(seen.mean()) < 5 * 0.0002 / np.sqrt(seen.size)  # false alarm: 6e-7
+
+
+def test_a_reading_tells_of_stalls_faults_gas_and_the_block() -> None:
+    fault = "shocks=[{at: 1m, kind: oracle_fault, factor: 0.5, duration: 1m, markets: [BTC]}," + (
+        " {at: 2m, kind: oracle_stall, duration: 1m, markets: [ETH]}]"
+    )
+    with opened(calm(fault)) as model:
+        told = {}
+        for model.block in (1, 2, 3):
+            reading = model._reading(integers(10, 20))
+            told[model.block] = (reading.scale.tolist(), reading.stalled.tolist())
+
+        assert told[1] == ([0.5, 1.0], [False, False])
+        assert told[2] == ([1.0, 1.0], [False, True])
+        assert told[3] == ([1.0, 1.0], [False, False])
+        assert reading.seconds == 60.0
+        np.testing.assert_array_equal(reading.volatility, model.world.volatility)
+
+
+def test_keepers_pay_for_their_transactions_out_of_their_wallets(model: Model) -> None:
+    keeper = int(model.people.liquidators.accounts[0])
+    receipts = np.zeros(3, RECEIPT)
+    receipts["keeper"], receipts["gas"], receipts["tip"] = keeper, [10, 20, 30], [1, 2, 3]
+    before = model.outside.cash[keeper]
+    model._charge(receipts)
+
+    assert before - model.outside.cash[keeper] == 66
+    assert model.outside.gas_paid[keeper] == 66
+
+
+def test_all_offers_reach_the_engine_with_the_price_of_gas(model: Model) -> None:
+    heard: list[Any] = []
+    model.exchange.engine.prepare = lambda *told: heard.extend(told)
+    model.step()
+    offers, gas_price, usable = heard
+
+    assert offers.account.tolist() == model.people.liquidators.accounts.tolist()
+    assert gas_price == model.gas_price
+    assert usable.all()
 
 
 def test_senders_pay_for_gas_from_outside(model: Model) -> None:

@@ -397,7 +397,7 @@ def test_markets_have_separate_books() -> None:
 
 
 def batch_of(rows: list[tuple[int, int, int, int, bool]]) -> Orders:
-    """Orders of traders 4 … 7 from (account, lots, price in ticks, kind, reduce only)."""
+    """Orders of the first traders from (account, lots, price in ticks, kind, reduce only)."""
     account, size, limit, kind = (integers(*[row[column] for row in rows]) for column in range(4))
     reduce, shape = np.array([row[4] for row in rows], np.bool_), np.zeros(len(rows), np.int64)
     return Orders(account, shape, size, limit, kind, reduce, shape + 99, shape)
@@ -406,7 +406,7 @@ def batch_of(rows: list[tuple[int, int, int, int, bool]]) -> Orders:
 def expected_fills(rows: list[tuple[int, int, int, int, bool]]) -> list[tuple[int, int, int, int]]:
     """Price-time priority with sorted lists; everybody is rich."""
     book: dict[int, list[list[int]]] = {1: [], -1: []}
-    held, fills = dict.fromkeys(range(8), 0), []
+    held, fills = dict.fromkeys(range(ALICE, ALICE + 8), 0), []
     for account, size, limit, kind, reduce in rows:
         side = 1 if size > 0 else -1
         left = min(abs(size), max(-side * held[account], 0)) if reduce else abs(size)
@@ -464,7 +464,9 @@ def test_compiled_and_interpreted_matching_agree(rows: list[tuple[int, int, int,
             100, match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of([]))[1].dtype
         )
         done = kernel(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of(rows), fills)
-        worlds.append((fills[:done].tolist(), exchange.book.cash.tolist(), exchange.venue.ladder.orders.tolist()))
+        worlds.append(
+            (fills[:done].tolist(), exchange.book.cash.tolist(), exchange.venue.ladder.orders.tolist())
+        )
 
     assert worlds[0] == worlds[1]
 
@@ -480,7 +482,9 @@ def test_no_fill_leaves_anybody_below_initial_margin_unless_it_made_them_safer(
     for row in rows:
         exchange.book.mark[0] = mark
         before = [risk(exchange, account) for account in range(ALICE, DAVE + 1)]
-        exchange.venue.ladder, _ = match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of([row]))
+        exchange.venue.ladder, _ = match(
+            exchange.book, exchange.parameters, exchange.venue.ladder, batch_of([row])
+        )
         after = [risk(exchange, account) for account in range(ALICE, DAVE + 1)]
         for old, new in zip(before, after, strict=True):
             assert new == old or new[0] >= new[1] or (new[2] <= old[2] and new[0] * old[2] >= old[0] * new[2])

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pools import NO_FEES, NO_IMPACT, SQUARE, Pools, rows
-from venue import ALICE, BOB, CAROL, DAVE, usd
+from venue import ALICE, BOB, CAROL, DAVE, integers, usd
 
-from protocol.book import FEES, LONG, SHORT
-from protocol.pool_deleveraging import deleverage_winners, ranking
+from protocol.book import FEES, LONG, SHORT, move_cash
+from protocol.pool_deleveraging import deleverage_winners, ranking, within_gain
 from protocol.venues.backing import side_backing, side_gain
+from protocol.venues.settlement import Terms
 
 pytestmark = pytest.mark.kernel
 
@@ -89,6 +90,50 @@ def test_fees_of_a_forced_close_are_paid_out_of_the_gain() -> None:
 
     assert world.book.cash[ALICE] - before[0] == row["quote"] - fee
     assert world.book.cash[FEES] - before[1] == fee * 37 // 100
+
+
+def test_costs_of_a_forced_close_never_pass_its_gain() -> None:
+    terms = Terms(quote=-usd(1_000), fee=usd(6), own=0, impact=-usd(30), aside=usd(5))
+
+    assert within_gain(terms, float(usd(50)))[1:] == (usd(6), 0, -usd(30), usd(5))
+    assert within_gain(terms, float(usd(39)))[1:] == (usd(6), 0, -usd(30), usd(3))
+    assert within_gain(terms, float(usd(20)))[1:] == (usd(6), 0, -usd(14), 0)
+    assert within_gain(terms, float(usd(4)))[1:] == (usd(4), 0, 0, 0)
+    assert within_gain(terms, -1.0)[1:] == (0, 0, 0, 0)
+
+
+def test_winners_whose_gain_is_withheld_pay_no_costs() -> None:
+    world = winners(400, (1_000, 100), fee_worsens=600, fee_improves=400)
+    move_cash(world.book, world.pool, BOB, usd(1e6))
+    world.venue.state.pending[0, ALICE] = -usd(500)
+    before = world.cash(ALICE)
+    closed = deleverage_winners(world.book, world.venue, 0.0)
+
+    assert closed["size"].tolist() == [999]
+    assert world.cash(ALICE) - before == 99_900
+
+
+@pytest.mark.parametrize(("spread", "fee"), [(0, 20_000), (40_000, 0)])
+def test_what_the_pool_keeps_of_a_close_counts(spread: int, fee: int) -> None:
+    world = winners(144, (10_000, 100))
+    world.venue.enact(world.venue.parameters._replace(spread=integers(spread), fee_improves=integers(fee)))
+    world.venue.enact(world.venue.parameters._replace(receiver_share=integers(0)))
+    deleverage_winners(world.book, world.venue, 0.0)
+
+    assert 0.77 <= ratio(world, LONG) < 0.7701
+
+
+def test_one_close_in_part_ends_it() -> None:
+    world = winners(150, (8_000, 100), (3_000, 140), (3_000, 149))
+    closed = deleverage_winners(world.book, world.venue, 0.0)
+
+    assert closed["counterparty"].tolist() == [ALICE]
+
+
+def test_a_trigger_of_zero_is_never_passed() -> None:
+    world = winners(190, (10_000, 100), gain_trigger=0, gain_target=0)
+
+    assert len(deleverage_winners(world.book, world.venue, 0.0)) == 0
 
 
 def test_sides_are_judged_apart() -> None:

@@ -5,7 +5,7 @@ import pytest
 from small import calm, crash, equity, opened, sight
 
 from protocol.arithmetic import MICRO
-from protocol.book import INSURANCE, VAULT, first_trader
+from protocol.book import INSURANCE, VAULT, first_trader, share_rows
 from protocol.invariants import violated
 from sim.model import Model
 from sim.population import account_count
@@ -74,7 +74,9 @@ def test_arbitrageurs_carry_what_the_crowd_leaves_open_and_start_hedged() -> Non
 def test_opening_positions_cost_nothing() -> None:
     with opened(calm()) as model:
         people, equity = model.people, sight(model).risk[0]
-        brought = np.concatenate([people.retail.accounts, people.makers.accounts, people.arbitrageurs.accounts])
+        brought = np.concatenate(
+            [people.retail.accounts, people.makers.accounts, people.arbitrageurs.accounts]
+        )
 
         np.testing.assert_array_equal(equity[brought], model.exchange.deposited[brought])
 
@@ -125,6 +127,79 @@ def test_a_venue_may_have_one_market_or_three(overrides: tuple[str, ...]) -> Non
 
         assert (model.exchange.book.size != 0).any(axis=1).tolist() == [True] * count
         assert (model.exchange.quotes().bid > 0).tolist() == [True] * count
+
+
+@pytest.mark.parametrize("preset", ["gmx_v2", "synthetix_v3"])
+def test_in_a_pool_the_pool_carries_what_the_crowd_leaves_open(preset: str) -> None:
+    with opened(calm(f"protocol.preset={preset}")) as model:
+        book, people = model.exchange.book, model.people
+        crowd = book.size[:, people.retail.accounts].sum(axis=1)
+
+        np.testing.assert_array_equal(book.size[np.arange(2), book.counterparty], -crowd)
+        assert not book.size[:, people.arbitrageurs.accounts].any()
+        assert not model.outside.size.any()
+        assert violated(book, model.exchange.venue) == []
+
+
+def test_beside_an_amm_arbitrageurs_carry_what_the_crowd_leaves_open() -> None:
+    with opened(calm("protocol.preset=drift")) as model:
+        book, carriers = model.exchange.book, model.people.arbitrageurs.accounts
+        crowd = book.size[:, model.people.retail.accounts].sum(axis=1)
+
+        np.testing.assert_array_equal(book.size[:, carriers].sum(axis=1), -crowd)
+        assert not book.size[:, book.counterparty].any()
+
+
+LIQUIDITY = [f"protocol.markets.{market}.liquidity={usd}" for market, usd in (("BTC", 6e7), ("ETH", 4e7))]
+
+
+@pytest.mark.parametrize(
+    ("preset", "worth"), [("gmx_v2", [6e7, 4e7]), ("drift", [6e7, 4e7]), ("synthetix_v3", [1e8, 1e8])]
+)
+def test_pools_open_with_what_providers_bring_and_owe_it_to_them(preset: str, worth: list[float]) -> None:
+    with opened(calm(f"protocol.preset={preset}", *LIQUIDITY)) as model:
+        book, exchange = model.exchange.book, model.exchange
+        rows = share_rows(book.counterparty)
+
+        assert [equity(model, int(pool)) for pool in book.counterparty] == pytest.approx(worth, abs=1e-3)
+        np.testing.assert_allclose(book.shares[rows].sum(axis=1) / MICRO, worth, atol=1e-3)
+        np.testing.assert_allclose(exchange.share_prices(), 1.0, atol=1e-9)
+        assert not book.cash[model.people.depositors.accounts].any()
+
+
+def test_isolated_markets_are_held_by_those_whose_turn_it_is() -> None:
+    alone = [f"protocol.markets.{market}.isolated=true" for market in ("BTC", "ETH")]
+    with opened(calm(*alone), blocks=5) as model:
+        held = np.count_nonzero(model.exchange.book.size, axis=0)
+        people = model.people
+
+        for role in (people.retail, people.arbitrageurs, people.makers, people.liquidators):
+            assert held[role.accounts].max() <= 1
+        assert model.exchange.book.open_interest.all()
+
+
+ACTORS = "agents.actors={whale: {accounts: 2, cash: 5000}, shark: {cash: 7}}"
+
+
+def test_actors_stand_behind_the_crowd_with_their_names_and_their_cash() -> None:
+    with opened(calm(ACTORS)) as model:
+        whale, shark = model.people.actors
+        count = account_count(calm())
+        cash = model.exchange.book.cash
+
+        assert (whale.name, shark.name) == ("whale", "shark")
+        assert [whale.accounts.tolist(), shark.accounts.tolist()] == [[count, count + 1], [count + 2]]
+        assert cash[count:].tolist() == [5_000 * MICRO, 5_000 * MICRO, 7 * MICRO]
+        assert [role.name for role in model.people.roles[-2:]] == ["whale", "shark"]
+        assert violated(model.exchange.book, model.exchange.venue) == []
+
+
+def test_actors_leave_everybody_else_as_they_were() -> None:
+    with opened(calm(), blocks=5) as without, opened(calm(ACTORS), blocks=5) as model:
+        count = account_count(calm())
+
+        np.testing.assert_array_equal(model.exchange.book.size[:, :count], without.exchange.book.size)
+        np.testing.assert_array_equal(model.exchange.book.cash[:count], without.exchange.book.cash)
 
 
 def advance(model: Model, blocks: int) -> None:

@@ -8,6 +8,7 @@ from small import calm, crash, crashed, opened
 from protocol.arithmetic import MICRO
 from protocol.book import FEES, INSURANCE
 from protocol.scan import liquidatable
+from sim.bundled import names
 from sim.frames import Tables
 from sim.run import Result
 
@@ -22,6 +23,7 @@ CASES = {
     ),
     "median mark": ("protocol.mark=median",),
     "ten seconds": ("clock.block=10s",),
+    **{preset: (f"protocol.preset={preset}",) for preset in names("preset") if preset != "dydx_v4"},
 }
 
 
@@ -60,9 +62,12 @@ def test_tables_have_a_row_for_each_block_and_market(result: Result) -> None:
 
 def test_only_accounts_below_maintenance_are_liquidated(result: Result) -> None:
     rows = result.tables["liquidations"]
+    freed = result.scenario.protocol.liquidation.kind == "transfers"
+    buffer = result.scenario.protocol.liquidation.buffer if freed else 0.0
+    notional = rows["maintenance_before"] / 0.03
 
     assert len(rows) > 10
-    assert (rows["equity_before"] < rows["maintenance_before"]).all()
+    assert (rows["equity_before"] < rows["maintenance_before"] + buffer * notional).all()
 
 
 def test_a_liquidation_closes_no_more_than_it_asked_and_says_so(result: Result) -> None:
@@ -71,7 +76,8 @@ def test_a_liquidation_closes_no_more_than_it_asked_and_says_so(result: Result) 
 
     assert done.between(0, 1).all()
     assert (done[rows["outcome"] == "filled"] == 1).all()
-    assert (done[rows["outcome"].isin(["unfilled", "vault"])] == 0).all()
+    assert (done[rows["outcome"] == "unfilled"] == 0).all()
+    assert (done[rows["outcome"] == "vault"] < 1).all()
     assert ((done > 0) & (done < 1))[rows["outcome"] == "partial"].all()
     np.testing.assert_allclose(
         rows["notional_usd"], (rows["filled"] * rows["price"]).abs().fillna(0), rtol=1e-9
@@ -107,7 +113,9 @@ def test_what_counterparties_lose_is_what_the_waterfall_says(result: Result) -> 
     haircuts = rows.groupby(["block", "round", "account", "market"])["haircut_usd"].sum()
     borne = paid[paid["stage"] == "auto_deleveraging"]["amount_usd"].sum()
 
-    assert haircuts[haircuts > 0].sum() == pytest.approx(borne, abs=1e-3)
+    assert haircuts[haircuts > 0].sum() >= borne - 1e-3
+    if result.scenario.protocol.adl.price == "bankruptcy":
+        assert haircuts[haircuts > 0].sum() == pytest.approx(borne, abs=1e-3)
 
 
 def test_deleveraging_closes_opposite_positions_at_a_loss_to_the_counterparty(result: Result) -> None:
@@ -162,8 +170,9 @@ def test_profit_is_equity_less_deposits(result: Result) -> None:
 def test_equity_of_traders_is_the_same_in_both_tables(result: Result) -> None:
     roles, last = result.tables["agents"].set_index("role"), result.tables["blocks"].iloc[-1]
     traders = roles["equity_end"].drop(["venue", "insurance_fund"]).sum()
+    parts = last[["trader_equity", "vault_equity", "pool_equity"]].sum()
 
-    assert last["trader_equity"] + last["vault_equity"] == pytest.approx(traders, abs=1.0)
+    assert parts == pytest.approx(traders, abs=1.0)
     assert last["insurance_fund"] == pytest.approx(roles.loc["insurance_fund", "equity_end"], abs=1e-6)
 
 
@@ -172,10 +181,16 @@ def test_only_the_liquidated_are_ruined_and_only_accounts_are_counted(result: Re
 
     assert (roles["ruined_accounts"] <= roles["liquidated_accounts"]).all()
     assert (roles["liquidated_accounts"] <= roles["accounts"]).all()
-    assert roles["accounts"].tolist() == [0, 1, 500, 8, 6, 10, 20]
+    assert roles["accounts"].tolist()[1:] == [1, 500, 8, 6, 10, 20]
     assert " ".join(roles["role"]) == (
         "venue insurance_fund retail market_makers arbitrageurs liquidators depositors"
     )
+
+
+def test_the_venues_own_purses_are_no_accounts() -> None:
+    roles = crashed().tables["agents"].set_index("role")
+
+    assert roles.loc["venue", "accounts"] == 0
 
 
 def test_a_block_tells_the_state_it_ended_in() -> None:

@@ -16,7 +16,6 @@ from sim.scenario import ScenarioError, load_scenario
 from sim.schema import scenario_schema
 
 RUNNABLE = [name for name in names("scenario") if name != "replay"]
-UNSOURCED = ("drift", "synthetix_v3")
 INCIDENTS = {
     "jelly_2025": ("JELLY",),
     "luna_2022": ("LUNA",),
@@ -557,15 +556,10 @@ def test_the_schema_shows_units_sources_and_durations_as_written() -> None:
     ("kind", "name", "key"),
     [
         *(("event", name, "source") for name in names("event")),
-        *(("preset", name, "sources") for name in names("preset") if name not in UNSOURCED),
-        *(
-            pytest.param("preset", name, "sources", marks=pytest.mark.xfail(reason="not written down yet"))
-            for name in UNSOURCED
-        ),
+        *(("preset", name, "sources") for name in names("preset")),
     ],
 )
 def test_bundled_data_states_its_sources(kind: str, name: str, key: str) -> None:
-    file = bundled(kind, name)
-    data = yaml.safe_load(file.read_text())
+    data = yaml.safe_load(bundled(kind, name).read_text())
 
     assert data[key]

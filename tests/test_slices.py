@@ -28,7 +28,7 @@ from venue import (
 )
 
 from protocol.arithmetic import MICRO
-from protocol.book import FEES, INSURANCE, Rows
+from protocol.book import FEES, FUND, INSURANCE, Rows, market_accounts
 from protocol.exchange import Exchange
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, OUTCOMES, PARTIAL, UNFILLED
 from protocol.liquidations.slices import (
@@ -188,6 +188,20 @@ def test_a_fund_that_runs_dry_keeps_the_fills_it_could_pay() -> None:
 
     assert (order["filled"], order["outcome"]) == (-60, PARTIAL)
     assert order["insurance"] == -usd(12)
+
+
+def test_a_market_with_a_fund_of_its_own_is_settled_there() -> None:
+    exchange = failing(insurance=1e6)
+    own = int(market_accounts(1, FUND)[0])
+    exchange.book.fund[0] = own
+    exchange.deposit(own, usd(30.8))
+    quote(exchange, CAROL, (60, 99.2))
+    first = liquidate_alice(exchange)
+    quote(exchange, CAROL, (500, 99.2))
+    second = liquidate_alice(exchange)
+
+    assert (first["insurance"], second["insurance"]) == (-usd(12), -usd(18.8))
+    assert exchange.book.cash[[INSURANCE, own]].tolist() == [usd(1e6), 0]
 
 
 @pytest.mark.parametrize(("limit", "filled"), [(usd(20), -100), (usd(20) - 1, 0)])

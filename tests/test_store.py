@@ -41,7 +41,7 @@ def test_the_manifest_names_all_that_is_needed_to_repeat_the_run(folder: Path) -
     assert found["seed"] == SEED
     assert found["start"] == "2020-03-12T00:00:00+00:00"
     assert (found["blocks"], found["block_seconds"], found["markets"]) == (120, 60, ["BTC", "ETH"])
-    assert found["accounts"] == 548
+    assert found["accounts"] == 554
     assert found["transcript_hash"] == crashed().transcript
     assert found["packages"]["numpy"] == package_version("numpy")
     assert {"value", "unit", "source", "origin", "path"} <= set(found["parameters"][0])

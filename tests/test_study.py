@@ -52,7 +52,11 @@ def test_bundled_sweeps_load_and_name_themselves(name: str) -> None:
     assert study.name == name
     assert study.description
     assert len(study.points) > 1
-    assert study.text.startswith("#")
+
+
+@pytest.mark.parametrize("name", names("sweep"))
+def test_a_bundled_sweep_says_first_what_it_is_for(name: str) -> None:
+    assert load_study(name).text.startswith("#")
 
 
 def test_a_sweep_has_its_scenario_at_every_point(tmp_path: Path) -> None:
@@ -261,9 +265,10 @@ def test_settings_have_their_types(tmp_path: Path) -> None:
 
 
 def test_every_metric_of_a_run_can_decide_on_replicates() -> None:
-    scenario = load_scenario("base", ["clock.duration=10m", "agents.retail.accounts=40"])
+    actors = "agents.actors={whale: {cash: 1}, shark: {cash: 1}}"
+    scenario = load_scenario("base", ["clock.duration=10m", "agents.retail.accounts=40", actors])
 
-    assert set(run(scenario, 1).summary) == set(metric_names(scenario.markets))
+    assert set(run(scenario, 1).summary) == set(metric_names(scenario))
 
 
 def test_a_sweep_made_in_python_equals_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +349,7 @@ AXES = {
         "s.yaml:6  protocol.backstop.rul: unknown key; did you mean rule? (at protocol.backstop=without)"
     ),
     "axes:\n  protocol.markets.BTC.maintenance_margin: [0.01, 0.05]\n  clock.block: [30s, 60s]": (
-        "s.yaml:4  protocol.markets.BTC: maintenance_margin < initial_margin must hold, got "
+        "s.yaml:4  protocol.markets.BTC: maintenance_margin <= initial_margin must hold, got "
         "maintenance_margin=0.05, initial_margin=0.02 (at 2 of 4 points, first "
         "protocol.markets.BTC.maintenance_margin=0.05, clock.block=30s)"
     ),

@@ -173,9 +173,9 @@ NUMBERS = {
         "venue.parameters.size_cap",
         [6_000_000, 30_700_000],
     ),
-    ("synthetix_v3", "markets.ETH.skew.locked_ratio=0.3"): (
+    ("synthetix_v3", "markets={BTC: {skew: {locked_ratio: 0.15}}, ETH: {skew: {locked_ratio: 0.3}}}"): (
         "venue.parameters.locked_share",
-        [200_000, 300_000],
+        [1.5e5, 3e5],
     ),
     ("synthetix_v3", "markets.ETH.skew.velocity=12"): ("rules.accrual.funding.velocity", [9.0, 12.0]),
     ("synthetix_v3", "markets.ETH.skew.skew_scale=1000"): ("rules.accrual.funding.skew_scale", [1.25e8, 1e6]),
@@ -186,7 +186,7 @@ NUMBERS = {
     ("synthetix_v3", "liquidation.window=60s"): ("engine.parameters.window", 60),
     ("synthetix_v3", "liquidation.capacity=2.0"): ("engine.parameters.capacity", 2_000_000),
     ("synthetix_v3", "liquidation.calm_skew=0.001"): ("engine.parameters.calm_skew", 1_000),
-    ("synthetix_v3", "liquidation.keepers=false"): ("engine.parameters.endorsed", True),
+    ("synthetix_v3", "liquidation.keepers=false"): ("engine.attended", False),
 }
 
 
@@ -253,7 +253,6 @@ NOT_READ = {
     "markets.BTC.collateral.penalty": "collateral is never sold for its owner",
     "markets.BTC.amm.max_position": "the spread does not know it",
     "markets.BTC.pool.impact_pool": "the impact purse opens empty",
-    "markets.BTC.skew.max_open_interest_usd": "open_interest_cap is read instead",
 }
 NOT_READ_UNDER = {
     ("gmx_v2", "liquidation.keepers"): "closes need no keepers",
@@ -273,6 +272,7 @@ OTHERS = {
     "oracle.weights": [1, 2],
     "liquidation.payment": "first_price",
     "venue.self_trade": "decrement",
+    "markets.BTC.pool.positive_exponent": 1.5,
     "markets.BTC.tiers": [{"above": 1e9, "initial_margin": 1.0, "maintenance_margin": 0.5}],
 }
 

@@ -273,6 +273,26 @@ def test_the_index_charges_only_the_market_of_the_loss() -> None:
     assert exchange.book.funding[:, 1].tolist() == [usd(20) * FUNDING_SCALE, -usd(20) * FUNDING_SCALE]
 
 
+@pytest.mark.parametrize("resort", ["index", "pool", "gate"])
+def test_a_loss_waits_until_the_position_is_closed_where_the_venue_pays_for_closed_ones(resort: str) -> None:
+    exchange = broke(-500, {"last_resort": resort})
+    exchange.deposit(int(exchange.book.impact[0]), usd(1_000))
+    exchange.deposit(int(exchange.book.counterparty[0]), usd(1_000))
+    journal = resolve(exchange, stuck())
+
+    assert journal.saw_negative
+    assert paid(journal) == {}
+    assert equity(exchange, ALICE) == -500
+
+
+def test_what_deleveraging_bears_is_no_more_than_the_debt() -> None:
+    exchange, journal = broke(-500, {"adl_price": "previous_mark"}), Journal()
+    offer(exchange, journal, previous=103)
+
+    assert paid(journal) == {"auto_deleveraging": 500}
+    assert equity(exchange, ALICE) == 2_500
+
+
 def test_by_the_index_a_loss_without_holders_stays() -> None:
     exchange = venue(-500, 1e6, rules={"last_resort": "index"})
     journal = resolve(exchange)
@@ -320,8 +340,10 @@ def test_whoever_pays_no_money_is_made_and_the_record_is_what_the_account_receiv
     assert book.cash[INSURANCE] >= 0
     assert book.cash[book.impact[0]] >= 0
     assert book.cash[FEES] == 0
-    if resort in ("socialise", "index", "pool"):
+    if resort == "socialise" or (gone and resort in ("index", "pool")):
         assert received == debt
+    elif not gone:
+        assert received == 0
 
 
 def test_a_fund_covers_what_it_can_and_never_more_than_is_owed() -> None:

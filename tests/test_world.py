@@ -75,6 +75,25 @@ def test_spells_begin_at_their_moment_and_end_before_their_end() -> None:
     assert np.argwhere(found.stalled).tolist() == [[30, 1], [31, 1]]
 
 
+def test_a_faulty_feed_is_off_by_its_factor_for_its_time_and_faults_multiply() -> None:
+    scale = laid(
+        {"kind": "oracle_fault", "at": "10m", "factor": 0.01, "duration": "5m", "markets": ["ETH"]},
+        {"kind": "oracle_fault", "at": "12m", "factor": 3.0, "duration": "10m"},
+    ).scale
+
+    np.testing.assert_allclose(
+        scale[[9, 10, 11, 12, 14, 15, 21, 22], 1], [1, 0.01, 0.01, 0.03, 0.03, 3, 3, 1]
+    )
+    np.testing.assert_allclose(scale[[9, 11, 12, 21, 22], 0], [1, 1, 3, 3, 1])
+
+
+def test_a_faulty_feed_moves_no_price() -> None:
+    fault = {"kind": "oracle_fault", "at": "0s", "factor": 9.0, "duration": "2h"}
+
+    np.testing.assert_array_equal(laid(fault).price, laid().price)
+    np.testing.assert_array_equal(world(fault).fundamental, world().fundamental)
+
+
 def test_of_overlapping_spells_the_stronger_holds() -> None:
     found = laid(
         {"kind": "gas_spike", "at": "0s", "factor": 8.0, "duration": "10m"},

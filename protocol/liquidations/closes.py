@@ -73,15 +73,6 @@ def keep_failing(
 
 
 @kernel
-def closable(book: Book, account: int, usable: Mask) -> bool:
-    """Whether the oracle prices of all positions of an account may be used."""
-    for market in range(book.oracle.size):
-        if book.size[market, account] != 0 and not usable[market]:
-            return False
-    return True
-
-
-@kernel
 def close_positions(
     book: Book,
     parameters: RiskParameters,
@@ -224,14 +215,15 @@ class Closes(Unattended):
         venue = self.venue
         if self.busy:
             candidates = np.union1d(candidates, self.failing(book, parameters))
-        ready = [account for account in candidates if closable(book, account, self.usable)]
+        unpriced = (book.size[:, candidates] != 0) & ~self.usable[:, None]
+        ready = candidates[~unpriced.any(axis=0)]
         self.busy = self.busy and len(ready) > self.attempts
-        if not ready:
+        if len(ready) == 0:
             return np.zeros(0, LIQUIDATION)
-        chosen = np.roll(np.array(ready), -(moment.ticket % len(ready)))[: self.attempts]
+        chosen = np.roll(ready, -(moment.ticket % len(ready)))[: self.attempts]
         markets = len(book.mark)
         rows = np.zeros(len(chosen) * markets, LIQUIDATION)
-        venue.state = with_room(venue.state, len(rows))
+        venue.state = with_room(venue.counted(book), len(rows))
         done = close_accounts(
             book,
             parameters,

@@ -128,11 +128,13 @@ def plan_sales(book: Book, parameters: RiskParameters, terms: SaleTerms, account
     """Write the units of each asset to sell, (m,), into `chosen`; see `collateral_to_sell`."""
     equity, _, maintenance = account_risk(book, parameters, account)
     shortage = maintenance - equity
-    chosen[:] = 0
+    for market in range(chosen.size):
+        chosen[market] = 0
     while shortage > 0:
         market = best_to_sell(book, parameters, terms, account, chosen)
         if market < 0:
-            chosen[:] = book.collateral[:, account]
+            for other in range(chosen.size):
+                chosen[other] = book.collateral[other, account]
             break
         chosen[market] = least_lots(book, parameters, terms, account, market, shortage)
         shortage -= health_gain(book, parameters, terms, account, market, chosen[market])

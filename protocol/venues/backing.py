@@ -18,6 +18,8 @@ from protocol.book import LONG, SHORT, Book, Floats, Ints, unsettled_funding
 from protocol.kernels import kernel
 from protocol.venues.impact import PoolParameters, side_price
 
+MOST_USAGE = 2.0
+
 
 class Claims(NamedTuple):
     """Money set aside for traders who paid more impact than the cap: one entry for each close.
@@ -44,6 +46,8 @@ class PoolState(NamedTuple):
 
     Attributes
     ----------
+    lots : (2, m) int64
+        Longs and shorts of users as they are counted in `cost` [lots].
     cost : (2, m) float64
         What users paid for their longs, and got for their shorts [micro-USD].
     pending : (m, n) int64
@@ -53,6 +57,7 @@ class PoolState(NamedTuple):
     claims : Claims
     """
 
+    lots: Ints
     cost: Floats
     pending: Ints
     lent: Ints
@@ -69,6 +74,7 @@ def open_state(book: Book) -> PoolState:
     """The memory of pools whose users hold what the book says; no impact is pending."""
     markets, accounts = book.size.shape
     state = PoolState(
+        np.zeros((2, markets), np.int64),
         np.zeros((2, markets)),
         np.zeros((markets, accounts), np.int64),
         np.zeros(markets, np.int64),
@@ -76,6 +82,13 @@ def open_state(book: Book) -> PoolState:
     )
     count_positions(book, state)
     return state
+
+
+@kernel
+def user_interest(book: Book, market: int, side: int) -> int:
+    """Open interest of a side without the pool's own position [lots]."""
+    held = book.size[market, book.counterparty[market]]
+    return book.open_interest[market] - max(held if side == LONG else -held, 0)
 
 
 @kernel
@@ -91,13 +104,18 @@ def count_positions(book: Book, state: PoolState) -> None:
                 longs += paid if size > 0 else 0.0
                 shorts += paid if size < 0 else 0.0
         state.cost[LONG, market], state.cost[SHORT, market] = longs, shorts
+        for side in range(2):
+            state.lots[side, market] = user_interest(book, market, side)
 
 
 @kernel
-def user_interest(book: Book, market: int, side: int) -> int:
-    """Open interest of a side without the pool's own position [lots]."""
-    held = book.size[market, book.counterparty[market]]
-    return book.open_interest[market] - max(held if side == LONG else -held, 0)
+def follow_positions(book: Book, state: PoolState) -> None:
+    """Count again if positions have changed behind the pools' back, as when a venue opens with some."""
+    for market in range(book.size.shape[0]):
+        for side in range(2):
+            if state.lots[side, market] != user_interest(book, market, side):
+                count_positions(book, state)
+                return
 
 
 @kernel
@@ -151,12 +169,12 @@ def side_room(book: Book, state: PoolState, rule: PoolParameters, market: int, s
 
 @kernel
 def fill_usage(book: Book, state: PoolState, rule: PoolParameters, out: Floats) -> None:
-    """Write reserved over reservable backing of each side, (2, m) [1]; 1 where there is no backing."""
+    """Write reserved over reservable backing of each side, (2, m) [1], at most MOST_USAGE."""
     for market in range(book.oracle.size):
         for side in range(2):
             reserve = side_backing(book, state, rule, market, side) * rule.reserve[market] / PPM
             reserved = side_reserved(book, state, rule, market, side)
-            out[side, market] = reserved / reserve if reserve > 0 else 1.0
+            out[side, market] = min(reserved / reserve, MOST_USAGE) if reserve > 0 else MOST_USAGE
 
 
 @kernel

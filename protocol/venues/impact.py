@@ -55,7 +55,7 @@ class PoolParameters(NamedTuple):
     gain_deposits, gain_exits : (m,) int64
         Gain of a side over its backing beyond which liquidity providers may not enter, or leave [ppm].
     gain_trigger, gain_target : (m,) int64
-        Gain over backing at which winners are deleveraged, and to which [ppm].
+        Gain over backing at which winners are deleveraged, 0 for never, and to which [ppm].
     """
 
     factor_negative: Floats

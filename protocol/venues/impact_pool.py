@@ -22,6 +22,7 @@ from protocol.venues.backing import (
     PoolState,
     count_positions,
     fill_usage,
+    follow_positions,
     free_backing,
     gains_within,
     open_state,
@@ -200,10 +201,15 @@ class ImpactPool:
             raise ValueError("; ".join(broken))
         self.parameters = parameters
 
+    def counted(self, book: Book) -> PoolState:
+        """The state, counted again if positions have changed behind its back."""
+        follow_positions(book, self.state)
+        return self.state
+
     def quotes(self, book: Book, parameters: RiskParameters) -> Quotes:
         """Prices of a marginal order and of one for the impact notional, and depth within 1 % of impact."""
         out = np.zeros((5, len(book.oracle)))
-        fill_quotes(book, self.state, self.parameters, parameters.impact_notional, self.usable, out)
+        fill_quotes(book, self.counted(book), self.parameters, parameters.impact_notional, self.usable, out)
         return Quotes(*out)
 
     def refresh(self, book: Book, parameters: RiskParameters, time: float, usable: Mask) -> None:
@@ -229,7 +235,7 @@ class ImpactPool:
         """
         orders = join([self.waiting, batch])
         count = len(orders.account)
-        self.state = with_room(self.state, count)
+        self.state = with_room(self.counted(book), count)
         fills, left = np.zeros(2 * count, FILL), np.zeros(count, np.int64)
         due = self.time + CLAIM_DELAY
         done = match_orders(
@@ -240,18 +246,15 @@ class ImpactPool:
         self.waiting = waiting._replace(size=left[kept], kind=np.full_like(left[kept], REST))
         return fills[:done]
 
-    def desk(
-        self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks
-    ) -> Desk:
+    def desk(self, book: Book, parameters: RiskParameters, purse: int, time: float, locks: Locks) -> Desk:
         """Terms on which liquidity providers enter and leave a pool now."""
-        state, rule, row, pool = self.state, self.parameters, share_row(purse), purse
-        free = free_backing(book, state, rule, pool)
+        state, rule, row = self.counted(book), self.parameters, share_row(purse)
         return Desk(
-            purse=pool,
-            dear=pool_worth(book, state, rule, pool, True),
-            cheap=pool_worth(book, state, rule, pool, False),
-            free=free if gains_within(book, state, rule, pool, rule.gain_exits) else 0,
-            open=bool(gains_within(book, state, rule, pool, rule.gain_deposits)),
+            purse=purse,
+            dear=pool_worth(book, state, rule, purse, True),
+            cheap=pool_worth(book, state, rule, purse, False),
+            free=free_backing(book, state, rule, purse),
+            open=bool(gains_within(book, state, rule, purse, rule.gain_deposits)),
             time=time,
             lock=float(locks.period[row]),
             locked_until=locks.until[row],
@@ -269,7 +272,7 @@ class ImpactPool:
     def usage(self, book: Book) -> Floats:
         """How far longs and shorts use what the pool may reserve for them, (2, m) [1]."""
         out = np.zeros((2, len(book.oracle)))
-        fill_usage(book, self.state, self.parameters, out)
+        fill_usage(book, self.counted(book), self.parameters, out)
         return out
 
     def violated(self, book: Book) -> list[str]:

@@ -28,8 +28,8 @@ def side_depth(book: Book, state: PoolState, rule: PoolParameters, market: int, 
     """Notional that a side takes before the next USD pays 1 %, or the pool is full [micro-USD]."""
     room = max(side_room(book, state, rule, market, LONG if buying else SHORT), 0.0)
     factor, exponent = rule.factor_negative[market], rule.exponent_negative[market]
-    if factor <= 0.0 or exponent <= 1.0:
-        return room
+    if factor <= 0.0 or exponent == 1.0:
+        return room if factor < DEPTH_IMPACT else 0.0
     edge = (DEPTH_IMPACT / (factor * exponent)) ** (1.0 / (exponent - 1.0)) / MICRO_USD
     skew = float(user_skew(book, market)) * book.oracle[market]
     return min(max(edge - (skew if buying else -skew), 0.0), room)

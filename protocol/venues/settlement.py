@@ -117,7 +117,9 @@ def open_with_pool(
     if book.size[market, account] == 0:
         state.pending[market, account] = 0
     exchange_position(book, account, book.counterparty[market], market, change, terms.quote)
-    state.cost[LONG if change > 0 else SHORT, market] += abs(terms.quote)
+    side = LONG if change > 0 else SHORT
+    state.lots[side, market] += abs(change)
+    state.cost[side, market] += abs(terms.quote)
     state.pending[market, account] += terms.own
 
 
@@ -128,6 +130,7 @@ def close_with_pool(book: Book, state: PoolState, market: int, account: int, cha
     side = LONG if size > 0 else SHORT
     state.pending[market, account] -= pending_share(state, market, account, abs(change), size)
     exchange_position(book, account, book.counterparty[market], market, change, quote)
+    state.lots[side, market] -= abs(change)
     state.cost[side, market] = max(state.cost[side, market] - abs(change) * entry, 0.0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.assembly import Assembly, anchor_candles, beside, laid, read_scenario
 from sim.bundled import names
-from sim.configuration import AgentSettings, ClockSettings, Origins, Scenario
+from sim.configuration import ClockSettings, Origins, Scenario
 from sim.layers import Layer, merged, override_layer
 from sim.metrics import METRICS
 from sim.prices import price_problems
@@ -157,7 +157,7 @@ def _check_names(sheet: Sheet, settings: SweepSettings, design: Design, base: Sc
         elif identity(label) not in known:
             near = suggestion(str(label), [str(each) for each in known.values()][:MAX_TOLD])
             sheet.complain(("baseline", axis), f"the axis has no label {shown(label)}{near}")
-    metrics = metric_names(base.markets) if base is not None else []
+    metrics = metric_names(base) if base is not None else []
     for axis in set(design.axes) & set(metrics):
         sheet.complain(("axes", axis), "an axis must not have the name of a metric")
     if settings.replicates and base is not None and settings.replicates.metric not in metrics:
@@ -166,10 +166,10 @@ def _check_names(sheet: Sheet, settings: SweepSettings, design: Design, base: Sc
         sheet.complain(("replicates", "metric"), rule)
 
 
-def metric_names(markets: Sequence[str]) -> list[str]:
-    """Metrics of runs with these markets, by their keys in `summary.json`."""
-    roles = (*AgentSettings.model_fields, "insurance_fund", "venue")
-    subjects = {"venue": ("",), "market": markets, "role": roles}
+def metric_names(scenario: Scenario) -> list[str]:
+    """Metrics of runs of a scenario, by their keys in `summary.json`."""
+    roles = (*scenario.agents.counts(), "insurance_fund", "venue")
+    subjects = {"venue": ("",), "market": scenario.markets, "role": roles}
     return [
         metric.name.format(market=subject, role=subject)
         for metric in METRICS.values()

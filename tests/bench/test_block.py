@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from protocol.book import SYSTEM_ACCOUNTS
+from protocol.book import first_trader
 from protocol.scan import accounts_risk, liquidatable
 from sim.model import Model
 from sim.scenario import load_scenario
@@ -61,6 +61,6 @@ def test_cost_of_a_quiet_block_and_of_its_margin_scan(
             f"scan {scan / block:5.1%} of a block"
         )
 
-    traders = slice(SYSTEM_ACCOUNTS, None)
+    traders = slice(first_trader(2), None)
     kernel = accounts_risk(book, parameters)
     np.testing.assert_array_equal(kernel[2, traders], numpy_risk(model)[1, traders])

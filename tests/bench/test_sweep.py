@@ -147,7 +147,7 @@ def brief(names: list[str], task: Task, time_limit: float | None) -> Row:
 def collecting(folder: str) -> dict[str, Any]:
     """Memory of this process [bytes] each second while it collects ten thousand brief runs."""
     study = load_study(tiny(seeds=MANY // 4))
-    names = metric_names(study.base.markets)
+    names = metric_names(study.base)
     samples: list[int] = []
     done = threading.Event()
 
