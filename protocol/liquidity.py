@@ -15,6 +15,8 @@ from protocol.kernels import kernel
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
 
+MOST_SHARES = 2.0**62
+
 
 class Desk(NamedTuple):
     """Where shares change hands now, and on what terms.
@@ -81,7 +83,8 @@ def deposit(book: Book, parameters: RiskParameters, desk: Desk, account: int, am
     """Move `amount` micro-USD into the purse for shares; return the shares, 0 if refused.
 
     The first deposit buys one share for each USD. Refused if the depositor would fall below initial margin
-    or the amount buys no share; a purse without worth takes no deposits.
+    or the amount buys no share; a purse without worth takes no deposits, nor one whose shares have become so
+    cheap that the integers could not count them.
     """
     row = share_row(desk.purse)
     total = book.shares[row].sum()
@@ -89,6 +92,8 @@ def deposit(book: Book, parameters: RiskParameters, desk: Desk, account: int, am
     if amount <= 0 or equity - amount < initial or not desk.open:
         return 0
     if desk.dear < 0 or (total > 0 and desk.dear == 0):
+        return 0
+    if total > 0 and float(amount) * total >= (MOST_SHARES - total) * float(desk.dear):
         return 0
     bought = multiply_divide_floor(amount, total, desk.dear) if total > 0 else amount
     if bought == 0:

@@ -68,6 +68,7 @@ class Tables:
     def liquidations(self) -> pd.DataFrame:
         """One row for each liquidation order."""
         block, rows = self.recorder.log("liquidations")
+        block, rows = block[rows["size"] != 0], rows[rows["size"] != 0]
         lot, market = self.model.units.lot[rows["market"]], rows["market"]
         scale = lot * MICRO
         filled = rows["filled"].astype(float)

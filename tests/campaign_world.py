@@ -116,9 +116,7 @@ def settings_of(world: World, rng: np.random.Generator) -> ProtocolSettings:
     return scenario_of(world.preset, third, "assets" in world.storms, chosen).protocol
 
 
-def open_world(
-    settings: ProtocolSettings, rng: np.random.Generator, spread: float
-) -> tuple[Exchange, Crowd]:
+def open_world(settings: ProtocolSettings, rng: np.random.Generator, spread: float) -> tuple[Exchange, Crowd]:
     """The venue with everybody's money, log-normal by `spread`, the fund's, and the depositors' shares."""
     edges = np.cumsum([first_trader(len(OPENING)), *SIZES.values()])
     crowd = Crowd(*(np.arange(low, high) for low, high in itertools.pairwise(edges)))

@@ -10,7 +10,7 @@ REACHED = {
     "drift": ("fills", "liquidation filled", "loss to insurance_fund", "withdrawals"),
     "dydx_v4": ("fills", "liquidation partial", "deleveraged", "loss to insurance_fund", "withdrawals gated"),
     "gmx_v2": ("fills", "liquidation filled", "deleveraged", "loss to liquidity_pool", "shares sold"),
-    "hyperliquid": ("fills", "liquidation partial", "liquidation vault", "deleveraged", "withdrawals refused"),
+    "hyperliquid": ("fills", "liquidation partial", "liquidation vault", "deleveraged"),
     "synthetix_v3": ("fills", "liquidation filled", "loss to liquidity_pool", "shares bought"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from margin_rules import VENUES, books, holding, margin_rules, vectors
-from venue import ALICE, BOB, integers, parameters, usd
+from venue import ALICE, BOB, CAROL, integers, parameters, usd
 
 from protocol.arithmetic import PPM
 from protocol.book import (
@@ -201,8 +201,8 @@ def test_withdrawals_are_never_paid_from_fees_insurance_or_impact_purses() -> No
 def test_an_isolated_market_pays_from_what_its_own_holders_brought() -> None:
     rules = parameters(2, isolated=np.array([False, True]))
     book = holding(0, (0, 100), (0, 50))
-    book.cash[[VAULT, ALICE, BOB]] = usd(9_000), usd(300), usd(500)
-    book.flows[0] = usd(9_800)
+    book.cash[[VAULT, ALICE, BOB, CAROL]] = usd(9_000), usd(300), usd(500), usd(70)
+    book.flows[0] = usd(9_870)
     exchange_position(book, ALICE, BOB, 1, 10, 10 * usd(50))
     book.mark[1] = book.oracle[1] = usd(200)
 
@@ -213,6 +213,7 @@ def test_an_isolated_market_pays_from_what_its_own_holders_brought() -> None:
     move_cash(book, BOB, VAULT, usd(801))
 
     assert withdrawable(book, rules, ALICE, INITIAL_MARGIN) == 0
+    assert withdrawable(book, rules, CAROL, INITIAL_MARGIN) == usd(70)
 
 
 @pytest.mark.parametrize("account", [FEES, VAULT, ALICE - 13])

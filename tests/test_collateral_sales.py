@@ -147,16 +147,17 @@ def test_the_least_is_sold_that_restores_maintenance(debt: float, sold: int) -> 
     assert collateral_to_sell(book, rules_for(0.8), terms_for(0.1), ALICE).tolist() == [sold]
 
 
-def test_the_asset_of_the_lowest_weight_goes_first() -> None:
-    """A unit of the first adds 900 − 800, one of the second 900 − 500: 450 need two of the second."""
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_asset_of_the_lowest_weight_goes_first(order: int) -> None:
+    """Of one asset a unit adds 900 − 800, of the other 900 − 500, so 450 needs two of the second."""
     book = owing(8_000 + 5_000 + 450, (10, 1_000), (10, 1_000))
-    rules, terms = rules_for(0.8, 0.5), terms_for(0.1, markets=2)
+    rules, terms = rules_for(*(0.8, 0.5)[::order]), terms_for(0.1, markets=2)
 
-    assert collateral_to_sell(book, rules, terms, ALICE).tolist() == [0, 2]
+    assert collateral_to_sell(book, rules, terms, ALICE).tolist() == [0, 2][::order]
 
     move_cash(book, ALICE, BOB, usd(4_000))
 
-    assert collateral_to_sell(book, rules, terms, ALICE).tolist() == [5, 10]
+    assert collateral_to_sell(book, rules, terms, ALICE).tolist() == [5, 10][::order]
 
 
 @pytest.mark.parametrize("weight", [0.9, 0.95, 1.0])

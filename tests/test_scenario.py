@@ -135,7 +135,6 @@ def test_origins_are_no_part_of_what_a_scenario_is(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(by_file)) == by_file
 
 
-@pytest.mark.xfail(reason="the description of a preset becomes that of the scenario")
 def test_a_name_is_not_inherited(tmp_path: Path) -> None:
     scenario = load_scenario(saved(tmp_path, "extends: black_thursday\n", "tuesday.yaml"))
 

@@ -113,12 +113,13 @@ def least_lots(
 
 @kernel
 def best_to_sell(book: Book, parameters: RiskParameters, terms: SaleTerms, account: int, chosen: Ints) -> int:
-    """Unsold asset that adds most to equity for each USD of it that is sold; −1 if none adds anything."""
+    """Unsold asset that adds most to equity for each USD of it that is sold; −1 if none is left."""
     best, highest = -1, 0
     for market in range(chosen.size):
         rate = ppm_floor(PPM - terms.discount[market], PPM - terms.penalty[market])
         rate -= parameters.weight_maintenance[market]
-        if chosen[market] == 0 and book.collateral[market, account] > 0 and rate > highest:
+        left = chosen[market] == 0 and book.collateral[market, account] > 0
+        if left and (best < 0 or rate > highest):
             best, highest = market, rate
     return best
 
@@ -130,14 +131,11 @@ def plan_sales(book: Book, parameters: RiskParameters, terms: SaleTerms, account
     shortage = maintenance - equity
     for market in range(chosen.size):
         chosen[market] = 0
-    while shortage > 0:
-        market = best_to_sell(book, parameters, terms, account, chosen)
-        if market < 0:
-            for other in range(chosen.size):
-                chosen[other] = book.collateral[other, account]
-            break
+    market = best_to_sell(book, parameters, terms, account, chosen)
+    while shortage > 0 and market >= 0:
         chosen[market] = least_lots(book, parameters, terms, account, market, shortage)
         shortage -= health_gain(book, parameters, terms, account, market, chosen[market])
+        market = best_to_sell(book, parameters, terms, account, chosen)
 
 
 def collateral_to_sell(book: Book, parameters: RiskParameters, terms: SaleTerms, account: int) -> Ints:
