@@ -36,7 +36,7 @@ demo: $(INSTALLED)  ## run the Black Thursday scenario and write its report
 test: lint types contract unit  ## everything that must pass before a change is merged
 
 lint: $(INSTALLED)  ## ruff: rules and format
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet --no-cache .
 	@$(BIN)/ruff format --quiet --check .
 	@echo "lint: ok"
 

@@ -1,9 +1,9 @@
 """From a scenario's settings to the numbers of an oracle-priced pool with price impact."""
 
 import numpy as np
-from protocol.venues.impact import PoolParameters
 
 from protocol.book import Ints
+from protocol.venues.impact import PoolParameters
 from sim.liquidation_settings import CloseSettings
 from sim.venue_rules import integers, micro, ppm
 from sim.venue_settings import ProtocolSettings
