@@ -28,9 +28,10 @@ from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
 from protocol.liquidity import vault_desk
 from protocol.oracle import Feed
-from protocol.parameters import violations
+from protocol.parameters import RiskParameters, violations
 from protocol.scan import accounts_risk
 from protocol.venues.amm import Amm
+from protocol.venues.depth import resting_orders
 from protocol.venues.limit_book import LimitBook
 from protocol.venues.venue import Venue
 
@@ -45,6 +46,7 @@ class Snapshot(NamedTuple):
     risk : (3, n) int64
         Equity, initial and maintenance requirement [micro-USD].
     feed : Feed
+    parameters : RiskParameters
     flagged : (n,) bool
         Accounts under liquidation, where the engine keeps such a list.
     resting : (n,) bool
@@ -54,6 +56,7 @@ class Snapshot(NamedTuple):
     book: Book
     risk: Ints
     feed: Feed
+    parameters: RiskParameters
     flagged: Mask
     resting: Mask
 
@@ -67,6 +70,7 @@ def snapshot(exchange: Exchange) -> Snapshot:
         book=Book._make(column.copy() for column in exchange.book),
         risk=accounts_risk(exchange.book, exchange.parameters),
         feed=exchange.prices.feed,
+        parameters=exchange.parameters,
         flagged=flagged_accounts(exchange),
         resting=resting_accounts(exchange.venue, len(exchange.book.cash)),
     )
@@ -83,8 +87,8 @@ def resting_accounts(venue: Venue, accounts: int) -> Mask:
     """Accounts whose orders wait in the venue's ladder, if it has one, (n,) bool."""
     found = np.zeros(accounts, np.bool_)
     if isinstance(venue, LimitBook | Amm):
-        for row, count in enumerate(venue.ladder.orders.tolist()):
-            found[venue.ladder.account[row, :count]] = True
+        for row in range(len(venue.ladder.orders)):
+            found[resting_orders(venue.ladder, row)["account"]] = True
     return found
 
 
@@ -144,6 +148,8 @@ def funding_waits_for_its_account(before: Snapshot, exchange: Exchange) -> str:
 
 def parameters_within_bounds(before: Snapshot, exchange: Exchange) -> str:
     """Whatever the route of a change, each number is inside its bounds and the joint constraints hold."""
+    if exchange.parameters is before.parameters:
+        return ""
     return "; ".join(violations(exchange.parameters))
 
 

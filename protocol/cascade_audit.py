@@ -110,7 +110,7 @@ def deleveraged_at_bankruptcy_end_with_nothing(before: Snapshot, exchange: Excha
         return ""
     accounts, fills = np.unique(rows["account"], return_counts=True)
     closed = ~book.size[:, accounts].any(axis=0) & ~involved(before, exchange, cascade)[accounts]
-    left = book.cash[accounts]
+    left = accounts_risk(book, exchange.parameters)[0, accounts]
     wrong = closed & ((left < 0) | (left > fills * len(book.mark)))
     return f"accounts {accounts[wrong].tolist()} keep {left[wrong].tolist()}" if wrong.any() else ""
 

@@ -165,7 +165,7 @@ class Exchange:
         tickets : (k,) int64
             A random permutation of the orders.
         """
-        require_known(batch, *self.book.size.shape[::-1])
+        require_known(batch, self.venue.kinds, *self.book.size.shape[::-1])
         self.venue.cancel(leaving, block)
         open_now = self.usable.trade & (not self.halted)
         admitted = sequence(batch, tickets)
@@ -195,6 +195,7 @@ class Exchange:
         for number in range(rounds):
             candidates = self._candidates(journal)
             if len(candidates) == 0 and not self.engine.busy:
+                self.venue.prune(self.book)
                 return journal.close(number, truncated=False)
             moment = Moment(time, self.rules.round_seconds, number, int(tickets[number]))
             self._round(candidates, moment, journal)
@@ -203,6 +204,7 @@ class Exchange:
             self.halted = self.halted or journal.halts
             if self.prices.follow(self.quotes(), self.venue.last):
                 journal.unstick()
+        self.venue.prune(self.book)
         return journal.close(rounds, truncated=len(self._candidates(journal)) > 0)
 
     def _candidates(self, journal: Journal) -> Ints:

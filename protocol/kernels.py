@@ -44,3 +44,13 @@ def kernel(function: Function) -> Function:
     """
     compiled: Function = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     return compiled
+
+
+def fragment(function: Function) -> Function:
+    """Compile a small kernel that is copied into its callers.
+
+    A call hands over every array that its function takes, which costs more than a small function does.
+    """
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
+    compiled: Function = njit(**options)(function)
+    return compiled

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import VAULT, Ints, Mask
+from protocol.book import VAULT, Ints, Mask, first_trader
 
-REST, IMMEDIATE, POST_ONLY = range(3)
+REST, IMMEDIATE, POST_ONLY, FILL_OR_KILL, CANCEL = range(5)
 
 
 class Orders(NamedTuple):
@@ -22,13 +22,17 @@ class Orders(NamedTuple):
     limit : int64
         Worst acceptable price [micro-USD per lot]; 0 accepts any.
     kind : int64
-        REST stays in the book, IMMEDIATE cancels what does not fill at once, POST_ONLY never takes.
+        REST stays in the book, IMMEDIATE cancels what does not fill at once, POST_ONLY never takes,
+        FILL_OR_KILL fills whole or not at all, CANCEL withdraws a resting order.
     reduce_only : bool
-        Cut, when its turn comes, to the position it closes; what rests of it is not cut again.
+        Cut to the position it closes when its turn comes, and again at every fill while it rests.
     expiry : int64
         Last block in which a resting order lives.
     priority : int64
         Priority fee [micro-USD]; higher comes first.
+    id : int64
+        Of CANCEL, the resting order that it withdraws; of others, written by the order book: the number
+        under which the order rests, 0 if it does not.
     """
 
     account: Ints
@@ -39,6 +43,7 @@ class Orders(NamedTuple):
     reduce_only: Mask
     expiry: Ints
     priority: Ints
+    id: Ints
 
 
 def orders(
@@ -65,7 +70,15 @@ def orders(
     kept = int(np.count_nonzero(wanted))
     columns = (column(value) for value in (*given, kind, expiry, priority))
     account, market, size, limit, kinds, expiries, priorities = columns
-    return Orders(account, market, size, limit, kinds, np.full(kept, reduce_only), expiries, priorities)
+    reducing, unnamed = np.full(kept, reduce_only), np.zeros(kept, np.int64)
+    return Orders(account, market, size, limit, kinds, reducing, expiries, priorities, unnamed)
+
+
+def cancels(account: Ints, order: Ints) -> Orders:
+    """Withdrawals of the resting orders with these ids, (k,), by their owners, (k,)."""
+    zero = np.zeros(len(order), np.int64)
+    kind, reducing = np.full(len(order), CANCEL, np.int64), np.zeros(len(order), np.bool_)
+    return Orders(account.astype(np.int64), zero, zero, zero, kind, reducing, zero, zero, order.copy())
 
 
 NONE = orders(np.empty(0, np.int64), 0, np.empty(0, np.int64))
@@ -78,24 +91,29 @@ def join(batches: Sequence[Orders]) -> Orders:
     return Orders._make(np.concatenate(columns) for columns in zip(*batches, strict=True))
 
 
-def require_known(batch: Orders, accounts: int, markets: int) -> None:
-    """Raise ValueError unless all orders come from traders or the vault and go to existing markets.
+def require_known(batch: Orders, kinds: frozenset[int], accounts: int, markets: int) -> None:
+    """Raise ValueError unless all orders are of these kinds, from traders or the vault, for known markets.
 
     Compiled code reads whatever lies beyond an array, so this is the place where a wrong number stops.
     """
-    for name, column, low, high in (
-        ("account", batch.account, VAULT, accounts),
-        ("market", batch.market, 0, markets),
+    first, account, market = first_trader(markets), batch.account, batch.market
+    for rule, name, column, known in (
+        (
+            f"{first} <= account < {accounts}, or account = {VAULT},",
+            "account",
+            account,
+            (account == VAULT) | (account >= first) & (account < accounts),
+        ),
+        (f"0 <= market < {markets}", "market", market, (market >= 0) & (market < markets)),
+        (f"kind in {sorted(kinds)}", "kind", batch.kind, np.isin(batch.kind, list(kinds))),
     ):
-        wrong = np.flatnonzero((column < low) | (column >= high))
-        if len(wrong):
-            raise ValueError(
-                f"{low} <= {name} < {high} must hold, got {name}={column[wrong[0]]} (order {wrong[0]})"
-            )
+        if not known.all():
+            order = int(np.argmin(known))
+            raise ValueError(f"{rule} must hold, got {name}={column[order]} (order {order})")
 
 
 def sequence(batch: Orders, tickets: Ints) -> Orders:
-    """Orders as the venue takes them: quotes first, then by priority fee, then by lottery.
+    """Orders as the venue takes them: cancels, then quotes, then the rest by priority fee and lottery.
 
     Parameters
     ----------
@@ -106,6 +124,6 @@ def sequence(batch: Orders, tickets: Ints) -> Orders:
     ----------
     .. [1] Hyperliquid docs, "Order book": cancels and post-only orders precede takers within a block.
     """
-    taking = batch.kind != POST_ONLY
+    taking = np.where(batch.kind == CANCEL, 0, np.where(batch.kind == POST_ONLY, 1, 2))
     order = np.lexsort((tickets, -batch.priority, taking))
     return Orders._make(column[order] for column in batch)

@@ -113,16 +113,15 @@ def no_riskier(was: tuple[int, int, int], now: tuple[int, int, int]) -> bool:
 def unsteady(before: Snapshot, exchange: Exchange) -> Mask:
     """Accounts with a position in a market whose initial rate has changed with open interest, (n,) bool."""
     book, parameters = exchange.book, exchange.parameters
-    changed = np.array(
-        [
-            initial_rate(parameters, market, int(was * price))
-            != initial_rate(parameters, market, int(now * price))
-            for market, (was, now, price) in enumerate(
-                zip(before.book.open_interest, book.open_interest, book.mark, strict=True)
-            )
-        ]
-    )
-    shaken: Mask = ((before.book.size != 0) | (book.size != 0))[changed].any(axis=0)
+    shaken = np.zeros(len(book.cash), np.bool_)
+    rising = (parameters.open_interest_upper > 0) | (parameters.open_interest_slope > 0)
+    for market in np.flatnonzero(rising).tolist():
+        then, now = (
+            initial_rate(parameters, market, int(each.open_interest[market] * book.mark[market]))
+            for each in (before.book, book)
+        )
+        if then != now:
+            shaken |= (before.book.size[market] != 0) | (book.size[market] != 0)
     return shaken
 
 

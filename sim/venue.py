@@ -18,8 +18,8 @@ from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
 from protocol.venues.amm import Amm
 from protocol.venues.impact_pool import ImpactPool
+from protocol.venues.ladder import SELF_TRADE, open_ladder
 from protocol.venues.limit_book import LimitBook
-from protocol.venues.orderbook import open_ladder
 from protocol.venues.repeg import AmmParameters
 from protocol.venues.skew_pool import SkewPool
 from protocol.venues.skew_price import SkewParameters
@@ -85,12 +85,13 @@ def open_exchange(settings: ProtocolSettings, units: Grid, prices: Floats, accou
 
 def open_venue(settings: ProtocolSettings, units: Grid, book: Book) -> Venue:
     """How orders become fills, by the venue's kind."""
+    self_trade = SELF_TRADE[settings.venue.self_trade]
     match settings.venue.kind:
         case "order_book":
-            return LimitBook(open_ladder(units.tick, book.oracle))
+            return LimitBook(open_ladder(units.tick, book.oracle, self_trade=self_trade))
         case "amm":
             depth = integers([micro(market.amm.depth) for market in settings.markets.values()])
-            return Amm(book, units.tick, depth, _amm_parameters(settings))
+            return Amm(book, units.tick, depth, _amm_parameters(settings), self_trade)
         case "impact_pool":
             return ImpactPool(book, pool_parameters(settings))
         case "skew_pool":

@@ -7,9 +7,12 @@ them, with the block, as the command that runs it again.
 """
 
 import argparse
+import hashlib
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import NamedTuple
 
 import numpy as np
 from campaign_orders import offers, quotes, wishes
@@ -90,6 +93,13 @@ class Campaign:
         before = snapshot(self.exchange)
         self._transfer()
         self._require(broken_by_transfers(before, self.exchange), "transfers")
+
+    def digest(self) -> str:
+        """Hash of the state: equal worlds have equal ones."""
+        state = hashlib.sha256(str(sorted(self.seen.items())).encode())
+        for column in self.exchange.book:
+            state.update(np.ascontiguousarray(column).tobytes())
+        return state.hexdigest()
 
     def _require(self, broken: list[str], phase: str) -> None:
         """Raise InvariantError with all that is wrong after a phase, and the command to see it again."""
@@ -236,33 +246,70 @@ class Campaign:
         self.seen["withdrawals" if paid else "withdrawals gated" if shut else "withdrawals refused"] += 1
 
 
-def worlds(preset: str, blocks: int, seed: int = 0) -> Counter[str]:
+class Finding(NamedTuple):
+    """What a campaign of one preset has seen, and the laws that it has seen broken."""
+
+    preset: str
+    seen: Counter[str]
+    broken: list[str]
+
+
+def explore(preset: str, blocks: int, seed: int = 0) -> Finding:
     """Run worlds of a preset, with seeds from `seed` on, until they have seen `blocks` blocks."""
-    seen: Counter[str] = Counter()
+    seen, broken = Counter[str](), []
     while seen["blocks"] < blocks:
         here = Campaign(World(preset, seed, storms_of(seed)))
-        seen.update(here.run(min(BLOCKS, blocks - seen["blocks"])))
+        try:
+            here.run(min(BLOCKS, blocks - seen["blocks"]))
+        except InvariantError as error:
+            broken.append(str(error))
+        seen.update(here.seen)
+        seen["worlds"] += 1
         seed += 1
-    return seen
+    return Finding(preset, seen, broken)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a campaign, or one world of it, and write what it has seen."""
+def explore_all(presets: Sequence[str], blocks: int, seed: int, workers: int) -> Iterator[Finding]:
+    """Campaigns of several presets, in `workers` processes, each told as soon as it is over."""
+    if workers < 2:
+        yield from (explore(preset, blocks, seed) for preset in presets)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        waiting = [pool.submit(explore, preset, blocks, seed) for preset in presets]
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+def told(finding: Finding) -> str:
+    """A paragraph on a campaign."""
+    counts = ", ".join(f"{name} {count:,}" for name, count in sorted(finding.seen.items()) if count)
+    return "\n".join(
+        [f"{finding.preset}: {len(finding.broken)} worlds broken; {counts}", *finding.broken, ""]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a campaign, or one world of it, and write what it has seen; returns 1 if a law was broken."""
     parser = argparse.ArgumentParser(description="random worlds of every preset, each law checked")
     parser.add_argument("--preset", choices=preset_names(), action="append", help="all, if none is named")
     parser.add_argument("--blocks", type=int, default=10_000, help="of each preset, or of the one world")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the first world, or of the one world")
     parser.add_argument("--storms", help=f"of one world, joined by commas, or none: {', '.join(STORMS)}")
+    parser.add_argument("--workers", type=int, default=1, help="processes, of which each runs a preset")
     chosen = parser.parse_args(arguments)
-    for preset in chosen.preset or preset_names():
-        if chosen.storms is None:
-            seen = worlds(preset, chosen.blocks, chosen.seed)
-        else:
-            storms = frozenset(chosen.storms.split(",")) - {"none"}
-            seen = Campaign(World(preset, chosen.seed, storms)).run(chosen.blocks)
-        counts = ", ".join(f"{name} {count}" for name, count in sorted(seen.items()) if count)
-        sys.stdout.write(f"{preset}: {counts}\n")
+    presets = chosen.preset or preset_names()
+    if chosen.storms is not None:
+        storms = frozenset(chosen.storms.split(",")) - {"none"}
+        one = Campaign(World(presets[0], chosen.seed, storms))
+        one.run(chosen.blocks)
+        sys.stdout.write(told(Finding(presets[0], one.seen, [])) + f"state {one.digest()}\n")
+        return 0
+    failed = False
+    for finding in explore_all(presets, chosen.blocks, chosen.seed, chosen.workers):
+        sys.stdout.write(told(finding))
+        failed = failed or bool(finding.broken)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -46,6 +46,7 @@ def wishes(rng: np.random.Generator, book: Book, equity: Ints, first: int, block
         rng.random(COUNT) < 0.15,
         block + rng.integers(0, 20, COUNT),
         rng.integers(0, 3, COUNT),
+        np.zeros(COUNT, np.int64),
     )
 
 

@@ -12,7 +12,7 @@ from protocol.orders import IMMEDIATE, REST, orders
 from protocol.parameters import RiskParameters
 from protocol.venues.amm import Amm
 from protocol.venues.curve import Curve, closing_value
-from protocol.venues.orderbook import resting_orders
+from protocol.venues.depth import resting_orders
 from protocol.venues.repeg import AmmParameters
 
 USABLE = np.array([True])

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, FOREVER, integers, usd
 
 from protocol.book import FEES, Rows
-from protocol.orders import POST_ONLY, orders
+from protocol.orders import POST_ONLY, cancels, orders
 from protocol.venues.amm import sweep
-from protocol.venues.orderbook import ASK, BID
+from protocol.venues.depth import resting_orders
+from protocol.venues.ladder import ASK, BID
 
 pytestmark = pytest.mark.kernel
 
@@ -231,6 +232,29 @@ def test_orders_are_cancelled_by_owner_and_expire() -> None:
     venue.amm.cancel(~leaving, FOREVER + 1)
 
     assert venue.resting(BID) == []
+
+
+def test_an_order_is_cancelled_by_its_number_and_only_by_its_owner() -> None:
+    venue = opened()
+    venue.send(BOB, 10, 99.0)
+    number = resting_orders(venue.amm.ladder, BID)["id"]
+    venue.amm.match(venue.book, venue.parameters, cancels(integers(CAROL), number))
+
+    assert venue.resting(BID) == [(BOB, 10, 99.0)]
+    venue.amm.match(venue.book, venue.parameters, cancels(integers(BOB), number))
+
+    assert venue.resting(BID) == []
+
+
+def test_reducing_orders_leave_at_the_end_of_the_batch_that_closed_the_position() -> None:
+    venue = opened()
+    venue.send(BOB, 10)
+    venue.send(BOB, -10, 130.0, reduce_only=True)
+
+    assert len(venue.resting(ASK)) == 1
+    venue.send(BOB, -10)
+
+    assert venue.resting(ASK) == []
 
 
 def test_the_quotes_are_the_better_of_ladder_and_curve() -> None:

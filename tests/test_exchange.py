@@ -34,6 +34,7 @@ from protocol.book import (
     Book,
     Rows,
     exchange_position,
+    first_trader,
     market_accounts,
     move_cash,
 )
@@ -59,9 +60,9 @@ from protocol.liquidations.record import (
     Unattended,
 )
 from protocol.oracle import calm_reading
-from protocol.orders import IMMEDIATE, NONE, POST_ONLY, Orders
+from protocol.orders import IMMEDIATE, NONE, POST_ONLY, REST, Orders
 from protocol.scan import liquidatable
-from protocol.venues.orderbook import BID
+from protocol.venues.ladder import ASK, BID
 
 pytestmark = pytest.mark.kernel
 
@@ -125,6 +126,7 @@ def test_trading_withdraws_then_sequences_then_matches() -> None:
         np.zeros(3, np.bool_),
         integers(9, 9, 9),
         integers(1, 2, 0),
+        integers(0, 0, 0),
     )
     fills = exchange.trade(batch, leaving, 0, integers(0, 1, 2))
 
@@ -414,13 +416,33 @@ def test_the_last_holders_of_both_sides_close_the_market() -> None:
 
 def test_a_trade_refuses_orders_of_the_venues_purses_and_of_nobody() -> None:
     exchange = venue(1e6)
-    for account in (-1, INSURANCE, CLEARING, len(exchange.book.cash)):
+    venues_own = (INSURANCE, CLEARING, *range(VAULT + 1, first_trader(1)))
+    for account in (-1, *venues_own, len(exchange.book.cash)):
         with pytest.raises(ValueError, match=rf"account={account} \(order 0\)"):
             place(exchange, account, 5, 100)
     with pytest.raises(ValueError, match=r"0 <= market < 1 must hold, got market=1"):
         place(exchange, ALICE, 5, 100, market=1)
 
     assert resting(exchange, BID) == []
+
+
+def test_a_kind_of_order_that_the_venue_does_not_know_is_refused() -> None:
+    exchange = venue(1e6)
+    exchange.venue.kinds = frozenset({REST, IMMEDIATE})
+    with pytest.raises(ValueError, match=r"kind in \[0, 1\] must hold, got kind=2 \(order 0\)"):
+        place(exchange, ALICE, 5, 100, kind=POST_ONLY)
+
+
+def test_liquidation_withdraws_the_orders_that_have_nothing_left_to_close() -> None:
+    exchange = venue(600, 1e5, 1e5, liquidation_share=1_000_000, liquidation_maximum=usd(1e12))
+    hold(exchange, ALICE, BOB, 50)
+    place(exchange, ALICE, -50, 130, reduce_only=True)
+    quote(exchange, CAROL, (50, 89))
+    update(exchange, 90)
+    liquidate(exchange)
+
+    assert exchange.book.size[0, ALICE] == 0
+    assert resting(exchange, ASK) == []
 
 
 def test_resting_orders_of_a_bankrupt_account_do_it_no_harm() -> None:

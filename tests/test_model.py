@@ -17,6 +17,7 @@ from protocol.invariants import InvariantError
 from protocol.journal import Cascade
 from protocol.keepers import RECEIPT
 from protocol.liquidations.record import DELEVERAGE, LIQUIDATION
+from protocol.venues.depth import resting_orders
 from sim.model import Model
 from sim.run import run
 
@@ -30,9 +31,7 @@ def model() -> Iterator[Model]:
 def state(model: Model) -> list[np.ndarray]:
     """Everything that the venue and the outside are, copied."""
     exchange, ladder = model.exchange, model.exchange.venue.ladder
-    resting = [
-        column[row, :count] for column in ladder[:4] for row, count in enumerate(ladder.orders.tolist())
-    ]
+    resting = [resting_orders(ladder, row) for row in range(len(ladder.orders))]
     prices, accrual = exchange.prices, exchange.accrual
     parts = [*exchange.book, *prices.feed, *prices.average[:1], *accrual.funding, *resting, ladder.orders]
     return [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_book import PlainBook
 from venue import (
     ALICE,
     BOB,
@@ -26,23 +27,21 @@ from venue import (
 
 from protocol.book import FEES, Rows
 from protocol.exchange import Exchange
-from protocol.orders import IMMEDIATE, POST_ONLY, REST, Orders, orders
-from protocol.venues.orderbook import (
+from protocol.margin import interest_change, margin_allows
+from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, REST, Orders, orders
+from protocol.venues.depth import resting_orders
+from protocol.venues.ladder import (
     ASK,
     BID,
-    cancel_orders,
-    depth,
-    impact_price,
-    interest_change,
-    margin_allows,
-    match,
-    match_orders,
-    on_tick,
+    CANCEL_RESTING,
+    CANCEL_TAKER,
+    DECREMENT,
+    SELF_TRADE,
     open_ladder,
-    quotes,
-    take,
     with_room,
 )
+from protocol.venues.orderbook import match, match_orders, on_tick, take
+from protocol.venues.venue import FILL
 
 pytestmark = pytest.mark.kernel
 
@@ -136,14 +135,80 @@ def test_a_post_only_order_that_would_take_is_dropped_whole() -> None:
     assert resting(exchange, ASK) == [(ALICE, 5, 100)]
 
 
-def test_a_trader_who_meets_their_own_order_loses_it_and_trades_on() -> None:
+def state(exchange: Exchange) -> list[object]:
+    """Everything that a trade may move."""
+    book, ladder = exchange.book, exchange.venue.ladder
+    orders = [resting_orders(ladder, row).tolist() for row in (BID, ASK)]
+    return [*(column.tolist() for column in book), orders, ladder.last.tolist()]
+
+
+@pytest.mark.parametrize(("size", "limit", "filled"), [(8, 0, 8), (5, 100, 5), (6, 100, 0), (9, 0, 0)])
+def test_fill_or_kill_fills_whole_or_not_at_all(size: int, limit: float, filled: int) -> None:
+    exchange = rich()
+    quote(exchange, ALICE, (-5, 100))
+    quote(exchange, CAROL, (-3, 101))
+    before = state(exchange)
+    fills = place(exchange, BOB, size, limit, kind=FILL_OR_KILL)
+
+    assert fills["size"].sum() == exchange.book.size[0, BOB] == filled
+    assert (state(exchange) == before) == (filled == 0)
+    assert resting(exchange, BID) == []
+
+
+def test_fill_or_kill_does_not_count_on_a_maker_without_margin() -> None:
+    exchange = venue(1, 1e6, 1e6, taker_fee=500, maker_fee=-110)
+    hold(exchange, CAROL, BOB, 2, price=90)
+    quote(exchange, CAROL, (-4, 100))
+    quote(exchange, ALICE, (-5, 101))
+    before = state(exchange)
+
+    assert len(place(exchange, BOB, 6, kind=FILL_OR_KILL)) == 0
+    assert state(exchange) == before
+    assert len(place(exchange, BOB, 4, kind=FILL_OR_KILL)) == 1
+
+
+def test_fill_or_kill_goes_past_a_maker_without_margin() -> None:
+    exchange = venue(1, 1e6, 1e6)
+    quote(exchange, ALICE, (-5, 100))
+    quote(exchange, CAROL, (-5, 101))
+
+    assert traded(place(exchange, BOB, 5, kind=FILL_OR_KILL)) == [(BOB, CAROL, 5, 101)]
+    assert resting(exchange, ASK) == []
+
+
+def test_fill_or_kill_without_margin_for_the_whole_trades_nothing() -> None:
+    exchange = venue(1e6, 20)
+    quote(exchange, ALICE, (-6, 100), (-6, 100.01))
+    before = state(exchange)
+
+    assert len(place(exchange, BOB, 12, kind=FILL_OR_KILL)) == 0
+    assert state(exchange) == before
+
+
+@pytest.mark.parametrize(("mode", "filled"), [(CANCEL_RESTING, 5), (CANCEL_TAKER, 0), (DECREMENT, 0)])
+def test_fill_or_kill_looks_past_an_own_order_only_if_that_would_leave(mode: int, filled: int) -> None:
     exchange = rich()
     quote(exchange, BOB, (-5, 100))
     quote(exchange, ALICE, (-5, 101))
-    fills = place(exchange, BOB, 4)
+    exchange.venue.ladder = exchange.venue.ladder._replace(self_trade=mode)
 
-    assert traded(fills) == [(BOB, ALICE, 4, 101)]
-    assert resting(exchange, ASK) == [(ALICE, 1, 101)]
+    assert place(exchange, BOB, 5, kind=FILL_OR_KILL)["size"].sum() == filled
+
+
+@pytest.mark.parametrize("kind", [IMMEDIATE, FILL_OR_KILL])
+def test_a_ladder_that_is_not_cleared_only_records_fills(kind: int) -> None:
+    exchange = venue(0, 0)
+    quote(exchange, ALICE, (-5, 100))
+    exchange.venue.ladder = exchange.venue.ladder._replace(cleared=False)
+    before = [column.copy() for column in exchange.book]
+    fills = place(exchange, BOB, 5, kind=kind)
+
+    assert traded(fills) == [(BOB, ALICE, 5, 100)]
+    assert fills["quote"].tolist() == [usd(500)]
+    assert fills["taker_fee"].tolist() == fills["maker_fee"].tolist() == [0]
+    assert resting(exchange, ASK) == []
+    for column, old in zip(exchange.book, before, strict=True):
+        np.testing.assert_array_equal(column, old)
 
 
 @pytest.mark.parametrize(
@@ -171,29 +236,6 @@ def test_a_reducing_order_sees_what_happened_earlier_in_the_batch() -> None:
     assert exchange.book.size[0, BOB] == 0
 
 
-def test_expired_orders_leave_and_the_last_block_of_life_counts() -> None:
-    exchange = rich()
-    place(exchange, ALICE, 5, 99, expiry=3)
-    place(exchange, ALICE, 5, 98, expiry=4)
-    assert place(exchange, BOB, -1, block=3)["price"].tolist() == [usd(99)]
-    fills = place(exchange, BOB, -1, block=4)
-
-    assert traded(fills) == [(BOB, ALICE, -1, 98)]
-    assert resting(exchange, BID) == [(ALICE, 4, 98)]
-
-
-def test_a_leaving_account_loses_all_its_orders_and_nobody_else_any() -> None:
-    exchange = rich()
-    quote(exchange, ALICE, (5, 99), (-5, 101))
-    quote(exchange, BOB, (5, 99), (-5, 101))
-    leaving = nobody(exchange)
-    leaving[ALICE] = True
-
-    assert cancel_orders(exchange.venue.ladder, leaving, 0) == 2
-    assert resting(exchange, BID) == [(BOB, 5, 99)]
-    assert resting(exchange, ASK) == [(BOB, 5, 101)]
-
-
 @pytest.mark.parametrize(
     ("limit", "buying", "on_grid"),
     [(129, True, 120), (121, False, 130), (130, True, 130), (130, False, 130), (0, True, 0), (0, False, 0)],
@@ -212,27 +254,6 @@ def test_a_bid_below_the_smallest_price_buys_nothing() -> None:
 
         assert len(fills) == 0
     assert resting(exchange, BID) == []
-
-
-def test_the_book_grows_beyond_its_first_capacity() -> None:
-    exchange = rich()
-    count = 3 * exchange.venue.ladder.key.shape[1]
-    prices = 90 + np.arange(count) % 7
-    batch = orders(np.full(count, ALICE), 0, np.full(count, 1), prices * usd(1), REST, expiry=9)
-    exchange.trade(batch, nobody(exchange), 0, np.arange(count))
-    kept = [price for _, _, price in resting(exchange, BID)]
-
-    assert kept == sorted(prices.tolist(), reverse=True)
-
-
-def test_growing_the_book_keeps_what_rests_in_it() -> None:
-    exchange = rich()
-    quote(exchange, ALICE, (5, 99), (6, 98), (-7, 101))
-    before = resting(exchange, BID), resting(exchange, ASK)
-    exchange.venue.ladder = with_room(exchange.venue.ladder, 1_000)
-
-    assert (resting(exchange, BID), resting(exchange, ASK)) == before
-    assert with_room(exchange.venue.ladder, 10) is exchange.venue.ladder
 
 
 @pytest.mark.parametrize("row", reference("fees")["rows"])
@@ -368,25 +389,6 @@ def test_a_crowd_of_small_makers_fits_the_record_of_fills() -> None:
     assert fills["taker"].tolist() == [BOB] * 25 + [CAROL] * 15
 
 
-def test_impact_prices_and_depth_read_the_book_by_notional() -> None:
-    exchange = rich()
-    quote(exchange, ALICE, (50, 99), (100, 98), (-50, 101), (-30, 102))
-    shown = quotes(exchange.venue.ladder, integers(usd(9_850)), exchange.book.oracle)
-
-    assert (shown.bid[0], shown.ask[0]) == (usd(99), usd(101))
-    assert shown.impact_bid[0] == pytest.approx(usd(9_850) / (50 + 4_900 / 98))
-    assert shown.impact_ask[0] == 0
-    assert shown.depth[0] == usd(50 * 99 + 50 * 101)
-
-
-def test_a_book_with_one_empty_side_shows_zeros_there() -> None:
-    exchange = rich()
-    quote(exchange, ALICE, (-5, 101))
-    shown = exchange.quotes()
-
-    assert (shown.bid[0], shown.ask[0], shown.impact_bid[0]) == (0, usd(101), 0)
-
-
 def test_markets_have_separate_books() -> None:
     exchange = venue(1e6, 1e6, prices=(100, 50))
     quote(exchange, ALICE, (-5, 50), market=1)
@@ -396,85 +398,90 @@ def test_markets_have_separate_books() -> None:
     assert exchange.book.size[:, BOB].tolist() == [0, 5]
 
 
-def batch_of(rows: list[tuple[int, int, int, int, bool]]) -> Orders:
-    """Orders of the first traders from (account, lots, price in ticks, kind, reduce only)."""
-    account, size, limit, kind = (integers(*[row[column] for row in rows]) for column in range(4))
-    reduce, shape = np.array([row[4] for row in rows], np.bool_), np.zeros(len(rows), np.int64)
-    return Orders(account, shape, size, limit, kind, reduce, shape + 99, shape)
+Line = tuple[int, int, int, int, bool, int]
 
 
-def expected_fills(rows: list[tuple[int, int, int, int, bool]]) -> list[tuple[int, int, int, int]]:
-    """Price-time priority with sorted lists; everybody is rich."""
-    book: dict[int, list[list[int]]] = {1: [], -1: []}
-    held, fills = dict.fromkeys(range(ALICE, ALICE + 8), 0), []
-    for account, size, limit, kind, reduce in rows:
-        side = 1 if size > 0 else -1
-        left = min(abs(size), max(-side * held[account], 0)) if reduce else abs(size)
-        other = sorted(book[-side], key=lambda order: side * order[1])
-        if kind == POST_ONLY and other and (limit == 0 or side * other[0][1] <= side * limit):
-            continue
-        while kind != POST_ONLY and left and other and (limit == 0 or side * other[0][1] <= side * limit):
-            best = other[0]
-            lots = min(left, best[2])
-            if best[0] == account:
-                lots, best[2] = 0, 0
-            else:
-                fills.append((account, best[0], side * lots, best[1]))
-                held[account] += side * lots
-                held[best[0]] -= side * lots
-                left, best[2] = left - lots, best[2] - lots
-            if best[2] == 0:
-                book[-side].remove(best)
-                other = other[1:]
-        if left and limit and kind != IMMEDIATE:
-            book[side].append([account, limit, left])
-    return fills
+def batch_of(lines: list[Line], ids: dict[int, int] | None = None) -> Orders:
+    """Orders from (account, lots, price in ticks, kind, reduce only, number of the order to cancel)."""
+    account, size, limit, kind, number = (
+        integers(*[line[column] for line in lines]) for column in (0, 1, 2, 3, 5)
+    )
+    reduce, zero = np.array([line[4] for line in lines], np.bool_), np.zeros(len(lines), np.int64)
+    known = integers(*[(ids or {}).get(int(each), 0) for each in number])
+    return Orders(account, zero, size, limit, kind, reduce, zero + 99, zero, known)
 
 
-ticks = st.one_of(st.just(0), st.integers(95, 105))
-order_rows = st.tuples(
-    st.integers(ALICE, DAVE),
-    st.integers(-9, 9).filter(bool),
-    ticks,
-    st.sampled_from([REST, IMMEDIATE, POST_ONLY]),
-    st.booleans(),
+def lines(*kinds: int) -> st.SearchStrategy[Line]:
+    """Orders of four traders within a few ticks of 100."""
+    return st.tuples(
+        st.integers(ALICE, DAVE),
+        st.integers(-9, 9).filter(bool),
+        st.one_of(st.just(0), st.integers(95, 105)),
+        st.sampled_from(kinds),
+        st.booleans(),
+        st.integers(0, 40),
+    )
+
+
+EVERY_KIND = (REST, REST, REST, IMMEDIATE, POST_ONLY, FILL_OR_KILL, CANCEL)
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(lines(*EVERY_KIND), min_size=1, max_size=40),
+    st.integers(1, 7),
+    st.sampled_from(sorted(SELF_TRADE.values())),
+    st.sampled_from([64, 128, 4096]),
 )
+def test_matching_agrees_with_a_book_of_sorted_lists(
+    rows: list[Line], length: int, mode: int, window: int
+) -> None:
+    exchange, plain, ids = rich(), PlainBook(mode), dict[int, int]()
+    found: list[tuple[int, ...]] = []
+    exchange.venue.ladder = open_ladder(integers(1), integers(100), 2, window, mode)
+    for start in range(0, len(rows), length):
+        chosen = rows[start : start + length]
+        batch = batch_of(chosen, ids)
+        exchange.venue.ladder, fills = match(exchange.book, exchange.parameters, exchange.venue.ladder, batch)
+        found += fills[["taker", "maker", "size", "price"]].tolist()
+        for number, row in enumerate(chosen, start):
+            cancelled = row[5] if row[5] in ids else -1
+            plain.place(cancelled if row[3] == CANCEL else number, *row[:5])
+        ids |= {
+            number: int(each)
+            for number, each in enumerate(batch.id, start)
+            if chosen[number - start][3] != CANCEL
+        }
+    plain.drop_idle()
+    offers = [(order.account, order.left, order.price) for order in plain.queue(-1)]
+
+    assert found == plain.fills
+    assert [tuple(order)[1:4] for order in resting_orders(exchange.venue.ladder, ASK).tolist()] == offers
 
 
-@settings(max_examples=300)
-@given(st.lists(order_rows, min_size=1, max_size=30))
-def test_matching_agrees_with_a_book_of_sorted_lists(rows: list[tuple[int, int, int, int, bool]]) -> None:
-    exchange = rich()
-    exchange.venue.ladder.tick[0] = 1
-    _, fills = match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of(rows))
-    found = [tuple(int(fill[name]) for name in ("taker", "maker", "size", "price")) for fill in fills]
-
-    assert found == expected_fills(rows)
-
-
-@given(st.lists(order_rows, min_size=1, max_size=20))
-def test_compiled_and_interpreted_matching_agree(rows: list[tuple[int, int, int, int, bool]]) -> None:
+@given(st.lists(lines(REST, IMMEDIATE, POST_ONLY, FILL_OR_KILL), min_size=1, max_size=20))
+def test_compiled_and_interpreted_matching_agree(rows: list[Line]) -> None:
     worlds = []
     for kernel in (match_orders, match_orders.py_func):
-        exchange = venue(15, 9, 3, 6)
-        exchange.venue.ladder = with_room(exchange.venue.ladder._replace(tick=integers(1)), 30)
+        exchange = venue(0, 0, 0, 0)
+        ladder = with_room(exchange.venue.ladder._replace(tick=integers(1)), 30)
+        ladder = ladder._replace(order=ladder.order.view(np.recarray))
         exchange.book.mark[0] = 100
         exchange.book.cash[ALICE : DAVE + 1] = [40, 20, 10, 5]
-        fills = np.zeros(
-            100, match(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of([]))[1].dtype
-        )
-        done = kernel(exchange.book, exchange.parameters, exchange.venue.ladder, batch_of(rows), fills)
+        fills = np.zeros(100, FILL)
+        ends = exchange.book, exchange.parameters, ladder, batch_of(rows), fills, np.zeros(100)
+        done = kernel(*ends)
         worlds.append(
-            (fills[:done].tolist(), exchange.book.cash.tolist(), exchange.venue.ladder.orders.tolist())
+            (fills[:done].tolist(), exchange.book.cash.tolist(), resting_orders(ladder, BID).tolist())
         )
 
     assert worlds[0] == worlds[1]
 
 
 @settings(max_examples=200)
-@given(st.lists(order_rows, min_size=1, max_size=30), st.integers(80, 120))
+@given(st.lists(lines(*EVERY_KIND), min_size=1, max_size=30), st.integers(80, 120))
 def test_no_fill_leaves_anybody_below_initial_margin_unless_it_made_them_safer(
-    rows: list[tuple[int, int, int, int, bool]], mark: int
+    rows: list[Line], mark: int
 ) -> None:
     exchange = venue(0, 0, 0, 0, initial=200_000, maintenance=100_000)
     exchange.venue.ladder.tick[0] = 1
@@ -490,10 +497,8 @@ def test_no_fill_leaves_anybody_below_initial_margin_unless_it_made_them_safer(
             assert new == old or new[0] >= new[1] or (new[2] <= old[2] and new[0] * old[2] >= old[0] * new[2])
 
 
-@given(st.lists(order_rows, min_size=1, max_size=20), st.permutations(range(ALICE, DAVE + 1)))
-def test_renaming_accounts_renames_the_outcome(
-    rows: list[tuple[int, int, int, int, bool]], names: list[int]
-) -> None:
+@given(st.lists(lines(*EVERY_KIND), min_size=1, max_size=20), st.permutations(range(ALICE, DAVE + 1)))
+def test_renaming_accounts_renames_the_outcome(rows: list[Line], names: list[int]) -> None:
     cash = dict(zip(range(ALICE, DAVE + 1), [900, 200, 100, 50], strict=True))
     outcomes = []
     for renamed in (dict(zip(cash, cash, strict=True)), dict(zip(cash, names, strict=True))):
@@ -508,30 +513,12 @@ def test_renaming_accounts_renames_the_outcome(
     assert outcomes[0] == outcomes[1]
 
 
-def test_interpreted_readings_of_the_book_agree_with_the_compiled_ones() -> None:
-    exchange = rich()
-    quote(exchange, ALICE, (50, 99), (100, 98), (-50, 101), (-30, 102))
-    ladder = exchange.venue.ladder
-
-    for row in (BID, ASK):
-        assert impact_price(ladder, row, usd(7_000)) == impact_price.py_func(ladder, row, usd(7_000))
-        assert depth(ladder, row, usd(100), 0.015) == depth.py_func(ladder, row, usd(100), 0.015)
-
-
 def test_margin_is_asked_of_the_account_with_its_cash() -> None:
     exchange = venue(20, 1e6)
     ask = (exchange.book, exchange.parameters, ALICE, 0, 10)
 
     assert margin_allows(*ask, -usd(1_000), 10)
     assert not margin_allows(*ask, -usd(1_000) - 1, 10)
-
-
-def test_taking_from_an_empty_book_leaves_the_whole_order() -> None:
-    exchange = rich()
-    ladder = open_ladder(integers(1), integers(1))
-    fills = match(exchange.book, parameters(), ladder, batch_of([]))[1]
-
-    assert take(exchange.book, parameters(), ladder, (ALICE, 0, -7, 0), fills, 0) == (-7, 0)
 
 
 def test_trading_moves_no_equity_but_by_the_price() -> None:
@@ -544,3 +531,10 @@ def test_trading_moves_no_equity_but_by_the_price() -> None:
     set_price(exchange, 103)
 
     assert (equity(exchange, ALICE), equity(exchange, BOB)) == (1e6, 1e6)
+
+
+def test_taking_from_an_empty_book_leaves_the_whole_order() -> None:
+    exchange = rich()
+    ladder, fills = open_ladder(integers(1), integers(1)), np.zeros(1, FILL)
+
+    assert take(exchange.book, parameters(), ladder, (ALICE, 0, -7, 0), fills, 0) == (-7, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 from venue import integers
 
-from protocol.orders import IMMEDIATE, NONE, POST_ONLY, REST, join, orders, sequence
+from protocol.orders import CANCEL, IMMEDIATE, NONE, POST_ONLY, REST, cancels, join, orders, sequence
 
 
 def test_scalars_stand_for_whole_columns() -> None:
@@ -15,6 +15,7 @@ def test_scalars_stand_for_whole_columns() -> None:
     assert batch.expiry.tolist() == [3, 3, 3]
     assert batch.priority.tolist() == [2, 2, 2]
     assert batch.reduce_only.tolist() == [False] * 3
+    assert batch.id.tolist() == [0] * 3
 
 
 def test_orders_of_size_zero_are_dropped_with_their_columns() -> None:
@@ -43,6 +44,30 @@ def test_batches_are_joined_in_order() -> None:
 
     assert batch.account.tolist() == [4, 5, 6]
     assert batch.reduce_only.dtype == np.bool_
+
+
+def test_cancels_name_owner_and_order_and_keep_a_copy_of_the_ids() -> None:
+    ids = integers(70, 80)
+    batch = cancels(integers(4, 5), ids)
+    ids[0] = 1
+
+    assert batch.kind.tolist() == [CANCEL, CANCEL]
+    assert batch.account.tolist() == [4, 5]
+    assert batch.id.tolist() == [70, 80]
+    assert batch.size.tolist() == [0, 0]
+
+
+def test_cancels_join_other_orders_and_come_before_them() -> None:
+    batch = join(
+        [
+            orders(integers(4), 0, integers(1), kind=IMMEDIATE, priority=9),
+            orders(integers(5), 0, integers(1), 5, POST_ONLY, priority=9),
+            cancels(integers(6), integers(70)),
+        ]
+    )
+
+    assert sequence(batch, integers(0, 1, 2)).account.tolist() == [6, 5, 4]
+    assert sequence(batch, integers(0, 1, 2)).id.tolist() == [70, 0, 0]
 
 
 def test_quotes_come_first_then_the_higher_fee_then_the_lottery() -> None:

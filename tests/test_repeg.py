@@ -9,7 +9,7 @@ from venue import ALICE, BOB
 
 from protocol.book import CLEARING, FUNDING_SCALE, move_cash
 from protocol.venues.curve import closing_value, curve_price
-from protocol.venues.orderbook import ASK, BID
+from protocol.venues.ladder import ASK, BID
 
 pytestmark = pytest.mark.kernel
 

@@ -41,7 +41,7 @@ from protocol.liquidations.slices import (
     plan_round,
 )
 from protocol.scan import liquidatable
-from protocol.venues.orderbook import ASK, BID, open_ladder
+from protocol.venues.ladder import ASK, BID, open_ladder
 
 pytestmark = pytest.mark.kernel
 

@@ -46,7 +46,7 @@ from protocol.liquidations.tranches import (
 )
 from protocol.margin import position_margin
 from protocol.scan import accounts_risk, liquidatable
-from protocol.venues.orderbook import BID
+from protocol.venues.ladder import BID
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel

@@ -16,7 +16,7 @@ from protocol.liquidations.shortage import TransferRules, account_shortage
 from protocol.liquidations.transfers import Transfers
 from protocol.margin import account_risk
 from protocol.scan import liquidatable
-from protocol.venues.orderbook import BID
+from protocol.venues.ladder import BID
 
 pytestmark = pytest.mark.kernel
 

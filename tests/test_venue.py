@@ -249,7 +249,6 @@ WITH_THE_PEOPLE = {
 }
 KINDS = {"venue.kind", "funding.kind", "liquidation.kind"}
 NOT_READ = {
-    "venue.self_trade": "orders of one owner that meet are always treated alike",
     "markets.BTC.collateral.penalty": "collateral is never sold for its owner",
     "markets.BTC.amm.max_position": "the spread does not know it",
     "markets.BTC.pool.impact_pool": "the impact purse opens empty",

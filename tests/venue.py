@@ -22,8 +22,9 @@ from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
 from protocol.parameters import RiskParameters, flat_margins
 from protocol.premium_funding import PremiumRule
 from protocol.pricing import PricingRules
+from protocol.venues.depth import resting_orders
+from protocol.venues.ladder import open_ladder
 from protocol.venues.limit_book import LimitBook
-from protocol.venues.orderbook import open_ladder, resting_orders
 from protocol.waterfall import WaterfallRules
 
 MOST_MARKETS = 4

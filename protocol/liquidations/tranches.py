@@ -21,17 +21,10 @@ from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment,
 from protocol.liquidations.slices import bankruptcy_quote
 from protocol.margin import account_risk, fill_allows, interest_change, risk_after
 from protocol.parameters import RiskParameters
+from protocol.venues.ladder import ASK, BID, Ladder
 from protocol.venues.limit_book import LimitBook
-from protocol.venues.orderbook import (
-    ASK,
-    BID,
-    Ladder,
-    best_offer,
-    consume_best,
-    crosses,
-    on_tick,
-    remove_best,
-)
+from protocol.venues.offers import best_offer, consume_best, crosses, remove_best
+from protocol.venues.orderbook import on_tick
 
 NOBODY = -1
 

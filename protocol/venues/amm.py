@@ -17,11 +17,13 @@ from protocol.book import Book, Floats, Ints, Mask, Rows
 from protocol.kernels import kernel
 from protocol.liquidations.record import DELEVERAGE
 from protocol.liquidity import Desk, Locks, vault_desk
-from protocol.orders import Orders
+from protocol.orders import CANCEL, IMMEDIATE, POST_ONLY, REST, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.curve import cash_lots, lots_until, open_curve, reserves, trade_value
+from protocol.venues.depth import resting_orders
 from protocol.venues.hybrid import Hybrid, match_hybrid, quoted_peg, uncross
-from protocol.venues.orderbook import ASK, BID, cancel_orders, open_ladder, resting_orders, with_room
+from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, open_ladder, with_room
+from protocol.venues.offers import cancel_orders, drop_idle
 from protocol.venues.repeg import AmmParameters, State, refresh_markets
 from protocol.venues.venue import FILL, Quotes
 
@@ -42,6 +44,8 @@ class Amm:
         Cash that moves the curve by 1 % [micro-USD].
     parameters : AmmParameters
         May be replaced between blocks.
+    self_trade : int
+        What happens to resting orders that meet their owner's; see `Ladder`.
 
     Attributes
     ----------
@@ -49,12 +53,20 @@ class Amm:
     state : State
     """
 
+    kinds = frozenset({REST, IMMEDIATE, POST_ONLY, CANCEL})
     rests = True
     automated = False
 
-    def __init__(self, book: Book, tick: Ints, depth: Ints, parameters: AmmParameters) -> None:
+    def __init__(
+        self,
+        book: Book,
+        tick: Ints,
+        depth: Ints,
+        parameters: AmmParameters,
+        self_trade: int = CANCEL_RESTING,
+    ) -> None:
         markets = len(tick)
-        self.ladder = open_ladder(tick, book.oracle)
+        self.ladder = open_ladder(tick, book.oracle, self_trade=self_trade)
         self.parameters = parameters
         self.state = State(
             open_curve(book.oracle.astype(np.float64), depth.astype(np.float64)),
@@ -85,6 +97,10 @@ class Amm:
     def cancel(self, leaving: Mask, block: int) -> None:
         """Withdraw the resting orders of `leaving`, (n,) bool, and those that expired before `block`."""
         cancel_orders(self.ladder, leaving, block)
+
+    def prune(self, book: Book) -> None:
+        """Withdraw the resting orders that may only close what is closed by now."""
+        drop_idle(book, self.ladder)
 
     def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
         """Execute a sequenced batch; returns the fills, (k,) FILL, `size` and `quote` the taker's.

@@ -8,22 +8,21 @@ from protocol.arithmetic import ppm_ceil, ppm_floor
 from protocol.book import FEES, Book, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.margin import interest_change, margin_allows
-from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.orders import CANCEL, IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.curve import lots_until, reserves, trade_value
-from protocol.venues.orderbook import (
-    ASK,
-    BID,
-    Ladder,
+from protocol.venues.depth import best_price
+from protocol.venues.ladder import ASK, BID, Ladder
+from protocol.venues.offers import (
+    best_live,
     best_offer,
-    best_price,
     consume_best,
     crosses,
-    insert_order,
-    on_tick,
+    drop_idle,
     remove_best,
-    take,
+    withdraw,
 )
+from protocol.venues.orderbook import on_tick, reducing, rest, take
 from protocol.venues.repeg import State, pass_on_funding, whole_value
 
 
@@ -118,35 +117,31 @@ def take_better(
 
 
 @kernel
-def reduced(book: Book, account: int, market: int, size: int) -> int:
-    """Part of an order that closes the account's position."""
-    held = book.size[market, account]
-    return max(size, -max(held, 0)) if size < 0 else min(size, max(-held, 0))
-
-
-@kernel
 def match_hybrid(book: Book, parameters: RiskParameters, hybrid: Hybrid, batch: Orders, fills: Rows) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
     ladder, done = hybrid.ladder, 0
     for index in range(batch.account.size):
         account, market, size = batch.account[index], batch.market[index], batch.size[index]
+        if batch.kind[index] == CANCEL:
+            withdraw(ladder, account, batch.id[index])
+            continue
         if batch.reduce_only[index]:
-            size = reduced(book, account, market, size)
+            size = reducing(book, account, market, size)
         buying = size > 0
         limit = on_tick(batch.limit[index], ladder.tick[market], buying)
         if size == 0 or (limit == 0 and batch.limit[index] != 0):
             continue
         if batch.kind[index] == POST_ONLY:
             row = 2 * market + (ASK if buying else BID)
-            if crosses(ladder, row, limit, buying) or curve_lots(book, hybrid.state, market, limit, buying):
+            met = best_live(book, ladder, row) != 0 and crosses(ladder, row, limit, buying)
+            if met or curve_lots(book, hybrid.state, market, limit, buying):
                 continue
         else:
             order = (account, market, size, limit)
             size, done = take_better(book, parameters, hybrid, order, fills, done)
         if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
-            row = 2 * market + (BID if buying else ASK)
-            key = limit if buying else -limit
-            insert_order(ladder, row, key, account, abs(size), batch.expiry[index])
+            rest(ladder, batch, index, limit, size)
+    drop_idle(book, ladder)
     return done
 
 
@@ -162,10 +157,10 @@ def uncross(book: Book, parameters: RiskParameters, hybrid: Hybrid, fills: Rows)
         while crosses(ladder, row, 0, not buying):
             account, level, offered = best_offer(book, ladder, row)
             lots = min(curve_lots(book, hybrid.state, market, level, buying), offered)
-            if lots == 0:
+            if lots == 0 and offered > 0:
                 break
             order = (account, market, lots if buying else -lots)
-            if fill_from_curve(book, parameters, hybrid, order, fills[done]):
+            if lots > 0 and fill_from_curve(book, parameters, hybrid, order, fills[done]):
                 consume_best(ladder, row, lots)
                 done += 1
             else:

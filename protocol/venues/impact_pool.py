@@ -183,6 +183,7 @@ def match_orders(
 class ImpactPool:
     """A venue of oracle-priced pools; the account `book.counterparty[m]` is the pool of market m."""
 
+    kinds = frozenset({REST, IMMEDIATE, POST_ONLY})
     rests = False
     automated = True
 
@@ -223,6 +224,9 @@ class ImpactPool:
         """Withdraw the waiting orders of `leaving`, (n,) bool, and those that expired before `block`."""
         kept = ~leaving[self.waiting.account] & (self.waiting.expiry >= block)
         self.waiting = Orders._make(column[kept] for column in self.waiting)
+
+    def prune(self, book: Book) -> None:
+        """Leave waiting orders alone: one that only closes is cut when its turn comes."""
 
     def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
         """Execute what waits and then a sequenced batch; returns the fills.

@@ -5,15 +5,19 @@ import numpy as np
 from protocol.book import Book, Floats, Ints, Mask, Rows
 from protocol.liquidations.record import DELEVERAGE
 from protocol.liquidity import Desk, Locks, vault_desk
-from protocol.orders import Orders
+from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, REST, Orders
 from protocol.parameters import RiskParameters
-from protocol.venues.orderbook import ASK, BID, Ladder, best_price, cancel_orders, match, quotes
+from protocol.venues.depth import best_price, quotes
+from protocol.venues.ladder import ASK, BID, Ladder
+from protocol.venues.offers import cancel_orders, drop_idle
+from protocol.venues.orderbook import match
 from protocol.venues.venue import Quotes
 
 
 class LimitBook:
     """A venue where orders meet orders."""
 
+    kinds = frozenset({REST, IMMEDIATE, POST_ONLY, FILL_OR_KILL, CANCEL})
     rests = True
     automated = False
 
@@ -35,6 +39,10 @@ class LimitBook:
     def cancel(self, leaving: Mask, block: int) -> None:
         """Withdraw the resting orders of `leaving`, (n,) bool, and those that expired before `block`."""
         cancel_orders(self.ladder, leaving, block)
+
+    def prune(self, book: Book) -> None:
+        """Withdraw the resting orders that may only close what is closed by now."""
+        drop_idle(book, self.ladder)
 
     def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
         """Execute a sequenced batch; returns the fills, (k,) FILL, `size` and `quote` the taker's."""

@@ -1,134 +1,66 @@
 """The central limit order book: price-time priority, both sides of every fill checked for margin."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from protocol.arithmetic import ppm_ceil
-from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
-from protocol.kernels import kernel
+from protocol.book import FEES, Book, Floats, Row, Rows, exchange_position, move_cash
+from protocol.kernels import fragment, kernel
 from protocol.margin import fill_allows, interest_change, margin_allows
-from protocol.orders import IMMEDIATE, POST_ONLY, Orders
+from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
-from protocol.venues.venue import FILL, Quotes
+from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, Ladder, with_room
+from protocol.venues.levels import (
+    best_key,
+    best_order,
+    claim,
+    consume,
+    enqueue,
+    following,
+    order_id,
+    price_of,
+    remove_order,
+    signed,
+)
+from protocol.venues.offers import (
+    best_live,
+    crosses,
+    drop_idle,
+    offered,
+    prevent_self_trade,
+    withdraw,
+)
+from protocol.venues.venue import FILL
 
-BID, ASK = range(2)
 FILLED, TAKER_REFUSED, MAKER_REFUSED = range(3)
-LEVELS = 256
-
-
-class Ladder(NamedTuple):
-    """Resting orders: one row for each side of each market (`2·market + side`), the best order last.
-
-    Attributes
-    ----------
-    key : (2m, c) int64
-        Price of bids, minus the price of asks [micro-USD per lot]; ascending, and among equals the
-        younger first, so that the last entry has priority in price and time.
-    account, size, expiry : (2m, c) int64
-        Owner, lots left (positive), last block of life.
-    orders : (2m,) int64
-        Number of orders in each row.
-    tick : (m,) int64
-        Price increment [micro-USD per lot].
-    last : (m,) int64
-        Price of the last trade.
-    """
-
-    key: Ints
-    account: Ints
-    size: Ints
-    expiry: Ints
-    orders: Ints
-    tick: Ints
-    last: Ints
-
-
-def open_ladder(tick: Ints, prices: Ints, capacity: int = LEVELS) -> Ladder:
-    """An empty book; `tick` and `prices` have shape (m,) [micro-USD per lot]."""
-    shape = (2 * len(tick), capacity)
-    key, account, size, expiry = (np.zeros(shape, np.int64) for _ in range(4))
-    return Ladder(key, account, size, expiry, np.zeros(shape[0], np.int64), tick, prices.copy())
-
-
-def with_room(ladder: Ladder, extra: int) -> Ladder:
-    """The same book with room for `extra` more orders on any side."""
-    needed, capacity = int(ladder.orders.max()) + extra, ladder.key.shape[1]
-    if needed <= capacity:
-        return ladder
-    grow = ((0, 0), (0, max(needed, 2 * capacity) - capacity))
-    return ladder._replace(
-        key=np.pad(ladder.key, grow),
-        account=np.pad(ladder.account, grow),
-        size=np.pad(ladder.size, grow),
-        expiry=np.pad(ladder.expiry, grow),
-    )
+ANY = int(np.iinfo(np.int64).max)
 
 
 @kernel
-def insert_order(ladder: Ladder, row: int, key: int, account: int, size: int, expiry: int) -> None:
-    """Rest an order behind all orders of the same price."""
-    count = ladder.orders[row]
-    place = np.searchsorted(ladder.key[row, :count], key)
-    for slot in range(count, place, -1):
-        ladder.key[row, slot] = ladder.key[row, slot - 1]
-        ladder.account[row, slot] = ladder.account[row, slot - 1]
-        ladder.size[row, slot] = ladder.size[row, slot - 1]
-        ladder.expiry[row, slot] = ladder.expiry[row, slot - 1]
-    ladder.key[row, place] = key
-    ladder.account[row, place] = account
-    ladder.size[row, place] = size
-    ladder.expiry[row, place] = expiry
-    ladder.orders[row] = count + 1
+def on_tick(limit: int, tick: int, buying: bool) -> int:
+    """Limit price moved to the grid, never to a worse price for its owner; 0 for a bid below the grid."""
+    return limit // tick * tick if buying else -(-limit // tick) * tick
+
+
+@fragment
+def worst_key(ladder: Ladder, market: int, limit: int, buying: bool) -> int:
+    """Worst key on the other side that a limit price accepts; any for limit 0."""
+    if limit == 0:
+        return ANY
+    return limit // ladder.tick[market] if buying else -limit // ladder.tick[market]
+
+
+@fragment
+def write_fill(fill: Row, market: int, taker: int, maker: int, size: int, price: int) -> None:
+    """Record a fill of signed lots, without fees."""
+    fill.market, fill.taker, fill.maker = market, taker, maker
+    fill.size, fill.price, fill.quote = size, price, size * price
+    fill.taker_fee, fill.maker_fee = 0, 0
 
 
 @kernel
-def cancel_orders(ladder: Ladder, leaving: Mask, block: int) -> int:
-    """Remove the orders of `leaving` accounts, (n,) bool, and all that expired before `block`."""
-    removed = 0
-    for row in range(ladder.orders.size):
-        kept = 0
-        for slot in range(ladder.orders[row]):
-            if leaving[ladder.account[row, slot]] or ladder.expiry[row, slot] < block:
-                removed += 1
-                continue
-            ladder.key[row, kept] = ladder.key[row, slot]
-            ladder.account[row, kept] = ladder.account[row, slot]
-            ladder.size[row, kept] = ladder.size[row, slot]
-            ladder.expiry[row, kept] = ladder.expiry[row, slot]
-            kept += 1
-        ladder.orders[row] = kept
-    return removed
-
-
-@kernel
-def best_offer(book: Book, ladder: Ladder, row: int) -> tuple[int, int, int]:
-    """Owner, price and lots of the best order of a side that is not empty."""
-    best = ladder.orders[row] - 1
-    return ladder.account[row, best], abs(ladder.key[row, best]), ladder.size[row, best]
-
-
-@kernel
-def remove_best(ladder: Ladder, row: int) -> None:
-    """Take the best order of a side out of the book."""
-    ladder.orders[row] -= 1
-
-
-@kernel
-def consume_best(ladder: Ladder, row: int, lots: int) -> None:
-    """Take `lots` from the best order; it leaves when nothing is left of it."""
-    best = ladder.orders[row] - 1
-    ladder.size[row, best] -= lots
-    if ladder.size[row, best] == 0:
-        ladder.orders[row] = best
-
-
-@kernel
-def try_fill(
-    book: Book, parameters: RiskParameters, taker: int, maker: int, market: int, change: int, fill: Row
-) -> int:
-    """Fill `change` lots at `fill.price` if both sides pass the margin rule; complete the record `fill`."""
-    quote = change * fill.price
+def settle_fill(book: Book, parameters: RiskParameters, fill: Row) -> int:
+    """Move positions and cash of a recorded fill if both sides pass the margin rule; adds the fees to it."""
+    market, taker, maker, change, quote = fill.market, fill.taker, fill.maker, fill.size, fill.quote
     fill.taker_fee = ppm_ceil(abs(quote), parameters.taker_fee)
     fill.maker_fee = ppm_ceil(abs(quote), parameters.maker_fee)
     interest = interest_change(book, taker, maker, market, change)
@@ -139,21 +71,10 @@ def try_fill(
     exchange_position(book, taker, maker, market, change, quote)
     move_cash(book, taker, FEES, fill.taker_fee)
     move_cash(book, maker, FEES, fill.maker_fee)
-    fill.market, fill.taker, fill.maker, fill.size = market, taker, maker, change
-    fill.quote = quote
     return FILLED
 
 
-@kernel
-def crosses(ladder: Ladder, row: int, limit: int, buying: bool) -> bool:
-    """Whether the best order of a side is within `limit` (0: any price)."""
-    if ladder.orders[row] == 0:
-        return False
-    price = abs(ladder.key[row, ladder.orders[row] - 1])
-    return limit == 0 or (price <= limit if buying else price >= limit)
-
-
-@kernel
+@fragment
 def take(
     book: Book,
     parameters: RiskParameters,
@@ -165,140 +86,161 @@ def take(
     """Match one order (account, market, size, limit) against the other side.
 
     Returns the lots left (signed; 0 once the margin rule refuses the taker) and the number of fills
-    recorded so far. A maker who fails the rule, and the taker's own resting order, leave the book.
+    recorded so far. A maker who fails the rule leaves the book.
     """
     account, market, left, limit = order
-    row = 2 * market + (ASK if left > 0 else BID)
-    while left != 0 and crosses(ladder, row, limit, left > 0):
-        best = ladder.orders[row] - 1
-        maker = ladder.account[row, best]
-        lots = min(abs(left), ladder.size[row, best])
-        change = lots if left > 0 else -lots
+    buying = left > 0
+    row, worst = 2 * market + (ASK if buying else BID), worst_key(ladder, market, limit, buying)
+    while left != 0:
+        slot, key = best_live(book, ladder, row), best_key(ladder, row)
+        if slot == 0 or key > worst:
+            break
+        maker, price, fill = ladder.order[slot].account, price_of(ladder, row, key), fills[done]
         if maker == account:
-            consume_best(ladder, row, ladder.size[row, best])
+            left = prevent_self_trade(ladder, slot, left)
             continue
-        fills[done].price = abs(ladder.key[row, best])
-        outcome = try_fill(book, parameters, account, maker, market, change, fills[done])
+        lots = min(abs(left), offered(book, ladder, slot))
+        write_fill(fill, market, account, maker, lots if buying else -lots, price)
+        outcome = settle_fill(book, parameters, fill) if ladder.cleared else FILLED
         if outcome == TAKER_REFUSED:
             return 0, done
         if outcome == MAKER_REFUSED:
-            consume_best(ladder, row, ladder.size[row, best])
+            remove_order(ladder, slot)
             continue
-        ladder.last[market] = fills[done].price
-        consume_best(ladder, row, lots)
-        left -= change
+        ladder.last[market] = price
+        consume(ladder, slot, lots)
+        left -= fill.size
         done += 1
     return left, done
 
 
 @kernel
-def on_tick(limit: int, tick: int, buying: bool) -> int:
-    """Limit price moved to the grid, never to a worse price for its owner; 0 for a bid below the grid."""
-    return limit // tick * tick if buying else -(-limit // tick) * tick
+def take_back(book: Book, fill: Row, entry: float) -> None:
+    """Undo a fill on the accounts; `entry` is what the maker's entry price was."""
+    move_cash(book, FEES, fill.taker, fill.taker_fee)
+    move_cash(book, FEES, fill.maker, fill.maker_fee)
+    exchange_position(book, fill.taker, fill.maker, fill.market, -fill.size, -fill.quote)
+    book.entry[fill.market, fill.maker] = entry
 
 
 @kernel
+def try_fills(
+    book: Book,
+    parameters: RiskParameters,
+    ladder: Ladder,
+    order: tuple[int, int, int, int],
+    fills: Rows,
+    entries: Floats,
+) -> tuple[int, int]:
+    """Fill an order on the accounts while the ladder stays as it is; returns lots left and fills done.
+
+    The makers' entry prices before each fill are written into `entries`.
+    """
+    account, market, left, limit = order
+    buying, done = left > 0, 0
+    row, worst = 2 * market + (ASK if buying else BID), worst_key(ladder, market, limit, buying)
+    slot = best_order(ladder, row)
+    while left != 0 and slot != 0 and ladder.terms[slot].key <= worst:
+        maker, fill = ladder.order[slot].account, fills[done]
+        price = price_of(ladder, row, ladder.terms[slot].key)
+        lots = min(abs(left), offered(book, ladder, slot))
+        if maker == account and ladder.self_trade != CANCEL_RESTING:
+            break
+        if maker != account and lots != 0:
+            entries[done] = book.entry[market, maker]
+            write_fill(fill, market, account, maker, lots if buying else -lots, price)
+            outcome = settle_fill(book, parameters, fill) if ladder.cleared else FILLED
+            if outcome == TAKER_REFUSED:
+                break
+            if outcome == FILLED:
+                left -= fill.size
+                done += 1
+        slot = following(ladder, slot)
+    return left, done
+
+
+@kernel
+def fills_whole(
+    book: Book,
+    parameters: RiskParameters,
+    ladder: Ladder,
+    order: tuple[int, int, int, int],
+    fills: Rows,
+    entries: Floats,
+) -> bool:
+    """Whether an order would fill whole: it is filled on the accounts, and taken back.
+
+    What stays is that funding was settled. `fills` and `entries`, each with room for every resting order,
+    are scratch.
+    """
+    entry = book.entry[order[1], order[0]]
+    left, done = try_fills(book, parameters, ladder, order, fills, entries)
+    for index in range(done - 1 if ladder.cleared else -1, -1, -1):
+        take_back(book, fills[index], entries[index])
+    book.entry[order[1], order[0]] = entry
+    return left == 0
+
+
+@kernel
+def reducing(book: Book, account: int, market: int, size: int) -> int:
+    """The part of an order's signed lots that closes a position."""
+    held = book.size[market, account]
+    return max(size, -max(held, 0)) if size < 0 else min(size, max(-held, 0))
+
+
+@fragment
 def rest(ladder: Ladder, batch: Orders, index: int, limit: int, left: int) -> None:
-    """Let the `left` signed lots of an order of the batch rest at a limit on the grid."""
-    row, key = 2 * batch.market[index] + (BID if left > 0 else ASK), limit if left > 0 else -limit
-    insert_order(ladder, row, key, batch.account[index], abs(left), batch.expiry[index])
+    """Let the `left` signed lots of an order of the batch rest at a limit on the grid; note its id there."""
+    market, slot = batch.market[index], claim(ladder)
+    order, terms, ticks = ladder.order[slot], ladder.terms[slot], limit // ladder.tick[market]
+    order.account, order.size, order.reduce_only = batch.account[index], abs(left), batch.reduce_only[index]
+    terms.key, terms.expiry = -ticks if left > 0 else ticks, batch.expiry[index]
+    enqueue(ladder, 2 * market + (BID if left > 0 else ASK), slot)
+    batch.id[index] = order_id(ladder, slot)
 
 
 @kernel
-def match_orders(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows) -> int:
+def match_orders(
+    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows, entries: Floats
+) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
-    done = 0
+    done = signed(0)
     for index in range(batch.account.size):
         account, market, size = batch.account[index], batch.market[index], batch.size[index]
+        kind = batch.kind[index]
+        if kind == CANCEL:
+            withdraw(ladder, account, batch.id[index])
+            continue
         if batch.reduce_only[index]:
-            held = book.size[market, account]
-            size = max(size, -max(held, 0)) if size < 0 else min(size, max(-held, 0))
+            size = reducing(book, account, market, size)
         limit = on_tick(batch.limit[index], ladder.tick[market], size > 0)
         if size == 0 or (limit == 0 and batch.limit[index] != 0):
             continue
-        if batch.kind[index] == POST_ONLY:
-            if crosses(ladder, 2 * market + (ASK if size > 0 else BID), limit, size > 0):
+        order = account, market, size, limit
+        if kind == POST_ONLY:
+            row = 2 * market + (ASK if size > 0 else BID)
+            if best_live(book, ladder, row) != 0 and crosses(ladder, row, limit, size > 0):
                 continue
-        else:
-            size, done = take(book, parameters, ladder, (account, market, size, limit), fills, done)
-        if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
+        elif kind != FILL_OR_KILL or fills_whole(book, parameters, ladder, order, fills[done:], entries):
+            size, done = take(book, parameters, ladder, order, fills, done)
+        if size != 0 and limit > 0 and kind != IMMEDIATE and kind != FILL_OR_KILL:
             rest(ladder, batch, index, limit, size)
+    drop_idle(book, ladder)
     return done
 
 
 def match(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders) -> tuple[Ladder, Rows]:
     """Execute a sequenced batch; return the book (grown if it had to) and the fills.
 
+    The ids under which orders rest afterwards are written into `batch.id`.
+
     Returns
     -------
     ladder : Ladder
     fills : (k,) FILL
-        `size` is the taker's change; prices in micro-USD per lot, fees in micro-USD.
+        `size` and `quote` are the taker's; prices in micro-USD per lot, fees in micro-USD.
     """
     ladder = with_room(ladder, len(batch.account))
-    fills = np.zeros(2 * len(batch.account) + int(ladder.orders.sum()) + 1, FILL)
-    done = match_orders(book, parameters, ladder, batch, fills)
+    fills = np.empty(2 * len(batch.account) + int(ladder.orders.sum()) + 1, FILL)
+    done = match_orders(book, parameters, ladder, batch, fills, np.empty(len(fills)))
     return ladder, fills[:done]
-
-
-RESTING = np.dtype([(name, np.int64) for name in ("account", "size", "price", "expiry")])
-
-
-def resting_orders(ladder: Ladder, row: int) -> Rows:
-    """The orders of a side, the best first; (k,) RESTING."""
-    kept = slice(0, int(ladder.orders[row]))
-    columns = (ladder.account[row, kept], ladder.size[row, kept], np.abs(ladder.key[row, kept]))
-    found = np.zeros(len(columns[0]), RESTING)
-    for name, column in zip(RESTING.names or (), (*columns, ladder.expiry[row, kept]), strict=True):
-        found[name] = column[::-1]
-    return found
-
-
-@kernel
-def best_price(ladder: Ladder, row: int) -> int:
-    """Best price of a side, 0 when it is empty."""
-    return abs(ladder.key[row, ladder.orders[row] - 1]) if ladder.orders[row] else 0
-
-
-@kernel
-def impact_price(ladder: Ladder, row: int, notional: int) -> float:
-    """Average price of an order for `notional` against a side; 0 when the depth is less."""
-    spent, lots = 0, 0.0
-    for slot in range(ladder.orders[row] - 1, -1, -1):
-        price = abs(ladder.key[row, slot])
-        value = min(price * ladder.size[row, slot], notional - spent)
-        spent += value
-        lots += value / price
-        if spent >= notional:
-            return spent / lots
-    return 0.0
-
-
-@kernel
-def depth(ladder: Ladder, row: int, price: int, band: float) -> int:
-    """Notional resting within `band` [1] of `price` on a side [micro-USD]."""
-    total = 0
-    for slot in range(ladder.orders[row] - 1, -1, -1):
-        level = abs(ladder.key[row, slot])
-        if abs(level - price) > band * price:
-            break
-        total += level * ladder.size[row, slot]
-    return total
-
-
-@kernel
-def fill_quotes(ladder: Ladder, notional: Ints, price: Ints, out: Floats) -> None:
-    """Write best bid, best ask, impact bid, impact ask and 1 % depth of each market into `out`."""
-    for market in range(ladder.tick.size):
-        for side in range(2):
-            row = 2 * market + side
-            out[side, market] = best_price(ladder, row)
-            out[2 + side, market] = impact_price(ladder, row, notional[market])
-            out[4, market] += depth(ladder, row, price[market], 0.01)
-
-
-def quotes(ladder: Ladder, impact_notional: Ints, price: Ints) -> Quotes:
-    """Best and impact prices of each market and the depth within 1 % of `price` on both sides."""
-    out = np.zeros((5, len(ladder.tick)))
-    fill_quotes(ladder, impact_notional, price, out)
-    return Quotes(*out)

@@ -23,7 +23,7 @@ from protocol.venues.curve import (
     rescale,
     tethered_peg,
 )
-from protocol.venues.orderbook import ASK, BID
+from protocol.venues.ladder import ASK, BID
 from protocol.venues.spread import Spread, half_spreads, moving_variance
 
 HOUR = 3600.0

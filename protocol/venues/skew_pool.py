@@ -17,7 +17,7 @@ from protocol.kernels import kernel
 from protocol.liquidations.record import DELEVERAGE
 from protocol.liquidity import Desk, Locks, vault_desk
 from protocol.margin import Change, interest_change
-from protocol.orders import POST_ONLY, REST, Orders
+from protocol.orders import IMMEDIATE, POST_ONLY, REST, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.skew_price import (
     SkewParameters,
@@ -88,6 +88,7 @@ class SkewPool:
         Of the last `refresh` [s].
     """
 
+    kinds = frozenset({REST, IMMEDIATE, POST_ONLY})
     rests = False
     automated = True
 
@@ -134,6 +135,9 @@ class SkewPool:
     def void(self) -> None:
         """Drop the commitments of flagged accounts."""
         self._drop(self.flagged[self.pending["account"]], FLAGGED)
+
+    def prune(self, book: Book) -> None:
+        """Leave commitments alone: one that only closes is cut when it settles."""
 
     def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
         """Settle the commitments that are due, then commit the batch; returns the fills, (k,) FILL.

@@ -32,12 +32,15 @@ class Venue(Protocol):
 
     Attributes
     ----------
+    kinds : frozenset of int
+        Kinds of order that the venue takes; see `Orders`.
     rests : bool
         Whether orders may rest and be taken by others.
     automated : bool
         Whether every position has the counterparty account on its other side.
     """
 
+    kinds: frozenset[int]
     rests: bool
     automated: bool
 
@@ -56,6 +59,10 @@ class Venue(Protocol):
 
     def cancel(self, leaving: Mask, block: int) -> None:
         """Withdraw the resting orders of `leaving`, (n,) bool, and those that expired before `block`."""
+        ...
+
+    def prune(self, book: Book) -> None:
+        """Withdraw the resting orders that may only close what is closed by now."""
         ...
 
     def match(self, book: Book, parameters: RiskParameters, batch: Orders) -> Rows:
