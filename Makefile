@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 WORKERS ?= 2
+BLOCKS ?= 50000
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contract unit kernels bench lock clean
+.PHONY: help install demo test lint types contract unit kernels campaign bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ unit: $(INSTALLED)  ## the tests
 kernels: $(INSTALLED)  ## the kernel tests again, every array access checked
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 		NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$$cache" $(BIN)/pytest -m kernel
+
+campaign: $(INSTALLED)  ## random worlds of every preset, each law checked: make campaign BLOCKS=200000
+	@$(BIN)/python tests/campaign.py --blocks $(BLOCKS) --workers $(WORKERS)
 
 bench: $(INSTALLED)  ## measure speed; never fails on a time
 	@$(BIN)/pytest tests/bench

@@ -89,7 +89,7 @@ def fills_respect_margin(before: Snapshot, exchange: Exchange, fills: Rows) -> s
     book, parameters = exchange.book, exchange.parameters
     risk = accounts_risk(book, parameters)
     taking, making = np.unique(fills["taker"]), np.unique(fills["maker"])
-    reducing, shaken = exchange.venue.automated, unsteady(before, exchange)
+    reducing, shaken = exchange.venue.automated, unsteady(before, exchange, fills)
     first = first_trader(len(book.mark))
     for account in np.union1d(taking, making):
         if (account < first and account != VAULT) or shaken[account]:
@@ -110,17 +110,22 @@ def no_riskier(was: tuple[int, int, int], now: tuple[int, int, int]) -> bool:
     return now[2] <= was[2] and now[0] * was[2] >= was[0] * now[2]
 
 
-def unsteady(before: Snapshot, exchange: Exchange) -> Mask:
-    """Accounts with a position in a market whose initial rate has changed with open interest, (n,) bool."""
+def unsteady(before: Snapshot, exchange: Exchange, fills: Rows) -> Mask:
+    """Accounts with a position in a market whose initial rate may have moved with open interest, (n,) bool.
+
+    Between the two ends of a phase open interest was at the least what it was before less all lots traded.
+    """
     book, parameters = exchange.book, exchange.parameters
     shaken = np.zeros(len(book.cash), np.bool_)
     rising = (parameters.open_interest_upper > 0) | (parameters.open_interest_slope > 0)
     for market in np.flatnonzero(rising).tolist():
-        then, now = (
-            initial_rate(parameters, market, int(each.open_interest[market] * book.mark[market]))
-            for each in (before.book, book)
-        )
-        if then != now:
+        then, now = (int(each.open_interest[market]) for each in (before.book, book))
+        traded = int(np.abs(fills["size"][fills["market"] == market]).sum())
+        rates = {
+            initial_rate(parameters, market, lots * int(book.mark[market]))
+            for lots in (max(then - traded, 0), then, now)
+        }
+        if len(rates) > 1:
             shaken |= (before.book.size[market] != 0) | (book.size[market] != 0)
     return shaken
 

@@ -94,7 +94,7 @@ def scenario_of(preset: str, third: int, assets: bool, rules: tuple[str, ...]) -
 def other_rules(rng: np.random.Generator, preset: str) -> tuple[str, ...]:
     """A few rules that the venue might have chosen instead."""
     own = OWN_RESORT.get(preset, "socialise")
-    resort = rng.choice(["gate", "socialise", "halt", own], p=[0.3, 0.3, 0.1, 0.3])
+    resort = rng.choice(["gate", "socialise", "halt", own], p=[0.25, 0.25, 0.25, 0.25])
     gate = rng.choice(["0s", "50s", "10m"])
     price = rng.choice(["bankruptcy", "previous_mark", "crossing", "mark"])
     adl = rng.choice(["queue", "ranked", "random", "pro_rata", "profit_pro_rata", "drain", "none"])

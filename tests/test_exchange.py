@@ -434,10 +434,10 @@ def test_a_kind_of_order_that_the_venue_does_not_know_is_refused() -> None:
 
 
 def test_liquidation_withdraws_the_orders_that_have_nothing_left_to_close() -> None:
-    exchange = venue(600, 1e5, 1e5, liquidation_share=1_000_000, liquidation_maximum=usd(1e12))
+    exchange = venue(540, 1e5, 1e5, liquidation_share=1_000_000, liquidation_maximum=usd(1e12))
     hold(exchange, ALICE, BOB, 50)
     place(exchange, ALICE, -50, 130, reduce_only=True)
-    quote(exchange, CAROL, (50, 89))
+    quote(exchange, CAROL, (50, 90))
     update(exchange, 90)
     liquidate(exchange)
 

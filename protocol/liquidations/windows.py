@@ -119,8 +119,9 @@ class Windows:
         rows = np.zeros(len(accounts) * len(room), LIQUIDATION)
         tickets = (moment.ticket + np.arange(len(accounts))) % max(len(self.keepers), 1)
         keepers = self.keepers[tickets] if len(self.keepers) else np.full(len(accounts), NOBODY)
+        unpaid = np.zeros(len(accounts), np.int64)
         done, paid = close_accounts(
-            book, parameters, self.parameters, accounts, len(self.queue), keepers, room, rows
+            book, parameters, self.parameters, accounts, len(self.queue), keepers, unpaid, room, rows
         )
         self._closed[:, -1] = before - room
         self.rewards += paid
@@ -223,12 +224,15 @@ def close_accounts(
     accounts: Ints,
     flagged_before: int,
     keepers: Ints,
+    payments: Ints,
     room: Ints,
     rows: Rows,
 ) -> tuple[int, int]:
     """Seize and close flagged accounts in turn; returns the rows written and what keepers were paid.
 
-    The first `flagged_before` of `accounts` were flagged in earlier rounds; `keepers` are who acts on each.
+    The first `flagged_before` of `accounts` were flagged in earlier rounds; `keepers` are who acts on each,
+    and their `payments`, zero at first, are written.
+    They are paid when all is closed, so that no reward lifts an account that waits for its turn.
     """
     done, paid = 0, 0
     closing = keeper_payment(parameters, rules, 0, rules.close_cost, 0)
@@ -239,8 +243,11 @@ def close_accounts(
         if keeper != NOBODY and (fresh or lots_closed(rows, start, done) > 0):
             for row in range(start, done):
                 rows[row].keeper = keeper
-            move_cash(book, book.counterparty[0], keeper, payment)
-            paid += payment
+            payments[index] = payment
+    for index in range(accounts.size):
+        if payments[index] != 0:
+            move_cash(book, book.counterparty[0], keepers[index], payments[index])
+            paid += payments[index]
     return done, paid
 
 
