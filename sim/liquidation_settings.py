@@ -11,10 +11,15 @@ class LiquidationSettings(Settings):
     """What all ways of liquidating share."""
 
     round: Duration = parameter(1, "s", gt=0, description="the venue's own block: one round of liquidations")
+
+
+class BoundedSettings(LiquidationSettings):
+    """What ways of liquidating share that treat so many accounts in a round."""
+
     attempts: int = parameter(50, "1 per round", ge=1)
 
 
-class SliceSettings(LiquidationSettings):
+class SliceSettings(BoundedSettings):
     """Slices of a position against the book at a limit that retreats, as at dYdX."""
 
     kind: Literal["slices"] = "slices"
@@ -27,7 +32,7 @@ class SliceSettings(LiquidationSettings):
     max_insurance_loss: float = parameter(1e6, "USD", ge=0, description="per account and round")
 
 
-class TrancheSettings(LiquidationSettings):
+class TrancheSettings(BoundedSettings):
     """Market orders against the book, a part of large positions first, as at Hyperliquid."""
 
     kind: Literal["tranches"]
@@ -43,20 +48,15 @@ class TrancheSettings(LiquidationSettings):
     )
 
 
-class KeptSettings(LiquidationSettings):
-    """Liquidation that needs somebody to send a transaction, or the venue to act itself."""
+class TransferSettings(BoundedSettings):
+    """A keeper takes part of the position over near the oracle price, as at Drift."""
 
+    kind: Literal["transfers"]
     keepers: bool = parameter(True, "1", description="keepers compete; otherwise the venue's engine acts")
     payment: Literal["first_price", "all_pay"] = parameter(
         "all_pay", "", description="whether the losers of a race pay for a failed transaction"
     )
     gas: int = parameter(600_000, "gas", ge=0, description="of a liquidation's transaction")
-
-
-class TransferSettings(KeptSettings):
-    """A keeper takes part of the position over near the oracle price, as at Drift."""
-
-    kind: Literal["transfers"]
     fee: float = parameter(
         0.01, "1", "Drift docs: 0.75 to 3 %", ge=0, lt=1, description="the keeper's discount"
     )
@@ -79,7 +79,7 @@ class TransferSettings(KeptSettings):
     )
 
 
-class CloseSettings(KeptSettings):
+class CloseSettings(BoundedSettings):
     """The whole position closes against the pool at the oracle price, as at GMX."""
 
     kind: Literal["closes"]
@@ -87,10 +87,13 @@ class CloseSettings(KeptSettings):
     max_impact: float = parameter(0.0, "1", "GMX config: 0 in the base", ge=0, le=1)
 
 
-class WindowSettings(KeptSettings):
+class WindowSettings(LiquidationSettings):
     """Collateral is seized at once, positions close as windows of time allow, as at Synthetix."""
 
     kind: Literal["windows"]
+    keepers: bool = parameter(
+        True, "1", description="keepers send the transactions, at no cost to them; otherwise the venue does"
+    )
     window: Duration = parameter(30, "s", "Synthetix v3 on Base", gt=0)
     capacity: float = parameter(
         1.5,

@@ -26,7 +26,6 @@ from protocol.venues.skew_price import SkewParameters
 from protocol.venues.venue import Venue
 from sim.liquidation_settings import (
     CloseSettings,
-    KeptSettings,
     SliceSettings,
     TrancheSettings,
     TransferSettings,
@@ -171,7 +170,7 @@ def _window_parameters(chosen: WindowSettings) -> WindowParameters:
     )
 
 
-def _auction(chosen: KeptSettings) -> AuctionRule | None:
+def _auction(chosen: TransferSettings) -> AuctionRule | None:
     """How keepers compete; None where the venue's own engine acts."""
     if not chosen.keepers:
         return None

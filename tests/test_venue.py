@@ -253,14 +253,6 @@ NOT_READ = {
     "markets.BTC.amm.max_position": "the spread does not know it",
     "markets.BTC.pool.impact_pool": "the impact purse opens empty",
 }
-NOT_READ_UNDER = {
-    ("gmx_v2", "liquidation.keepers"): "closes need no keepers",
-    ("gmx_v2", "liquidation.payment"): "closes need no keepers",
-    ("gmx_v2", "liquidation.gas"): "closes need no keepers",
-    ("synthetix_v3", "liquidation.payment"): "keepers of windows do not bid",
-    ("synthetix_v3", "liquidation.gas"): "keepers of windows do not bid",
-    ("synthetix_v3", "liquidation.attempts"): "windows bound a round, not attempts",
-}
 OTHERS = {
     "backstop.rule": "takeover",
     "adl.rule": "drain",
@@ -348,6 +340,6 @@ def test_every_setting_of_the_venue_is_read_under_some_preset(path: str) -> None
     assert any(changes_something(variant, path) for variant, known in SETTINGS.items() if path in known)
 
 
-@pytest.mark.parametrize(("variant", "path"), [marked(case, NOT_READ_UNDER) for case in OF_A_KIND])
+@pytest.mark.parametrize(("variant", "path"), OF_A_KIND)
 def test_every_number_of_a_rule_is_read_wherever_the_rule_holds(variant: str, path: str) -> None:
     assert changes_something(variant, path)
