@@ -48,11 +48,16 @@ class ActSettings(Settings):
     amount: float = parameter(0.0, "USD", ge=0, description="withdrawn; 0: all that is possible")
 
     def due(self, time: float, seconds: float) -> bool:
-        """Whether the entry falls into the block of `seconds` that ends at `time` [s]."""
-        since = time - self.at
-        if since < 0 or (self.until and time > self.until):
-            return False
-        return since % self.every < seconds if self.every else since < seconds
+        """Whether it falls due in the block of `seconds` that ends at `time` [s]; the first has its start."""
+        before = self._occurrences(time - seconds) if time > seconds else 0
+        return self._occurrences(time) > before
+
+    def _occurrences(self, time: float) -> int:
+        """How often the entry has fallen due up to `time` [s]."""
+        last = min(time, self.until) if self.until else time
+        if last < self.at:
+            return 0
+        return 1 + int((last - self.at) // self.every) if self.every else 1
 
 
 class ActorSettings(Settings):

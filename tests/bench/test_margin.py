@@ -42,7 +42,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def bandwidth() -> float:
-    """Bytes that one thread moves in a second, over arrays larger than a cache; a write reads its line first."""
+    """Bytes that one thread moves in a second, beyond any cache; a write reads its line first."""
     out, left, right = (np.ones(5 * ACCOUNTS) for _ in range(3))
     return 4 * WORD * len(out) / seconds(lambda: triad(out, left, right))
 
