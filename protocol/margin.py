@@ -6,7 +6,7 @@ import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil, ppm_floor, product_compare
 from protocol.book import Book, Ints, average_entry, first_trader, unsettled_funding
-from protocol.kernels import kernel
+from protocol.kernels import fragment, kernel
 from protocol.parameters import RiskParameters
 
 MICRO_USD = 1e-6
@@ -52,7 +52,7 @@ class Held(NamedTuple):
     interest: int
 
 
-@kernel
+@fragment
 def initial_rate(parameters: RiskParameters, market: int, open_interest: int) -> int:
     """Initial margin rate of a market at an open interest [ppm].
 
@@ -98,7 +98,7 @@ def sized_requirement(rate: int, root: float, slope: float, notional: int, lots:
     return int(np.ceil(notional * (sized / PPM)))
 
 
-@kernel
+@fragment
 def position_margin(
     parameters: RiskParameters, market: int, lots: int, price: int, rate: int, own: int
 ) -> tuple[int, int]:
@@ -133,7 +133,7 @@ def position_margin(
     return max(initial, floor) + added, max(maintenance, floor) + added
 
 
-@kernel
+@fragment
 def keeper_reward(parameters: RiskParameters, notional: int) -> int:
     """What liquidating positions of this notional pays a keeper [micro-USD]."""
     if parameters.reward_maximum == 0 or notional == 0:
@@ -142,7 +142,7 @@ def keeper_reward(parameters: RiskParameters, notional: int) -> int:
     return min(reward, parameters.reward_maximum)
 
 
-@kernel
+@fragment
 def asset_value(book: Book, parameters: RiskParameters, market: int, units: int) -> tuple[int, int]:
     """What deposited units of an asset count for, and what initial margin sees less of it [micro-USD]."""
     weight = parameters.weight_maintenance[market]
@@ -153,7 +153,7 @@ def asset_value(book: Book, parameters: RiskParameters, market: int, units: int)
     return counted, counted - ppm_floor(value, parameters.weight_initial[market])
 
 
-@kernel
+@fragment
 def withheld_gain(weight: int, size: int, mark: int, entry: float) -> int:
     """The part of an unrealised gain that does not count, for what does count of it [micro-USD; ppm]."""
     if weight == PPM:
@@ -162,7 +162,7 @@ def withheld_gain(weight: int, size: int, mark: int, entry: float) -> int:
     return ppm_ceil(int(np.ceil(gain)), PPM - weight) if gain > 0.0 else 0
 
 
-@kernel
+@fragment
 def held_after(book: Book, account: int, market: int, change: Change) -> Held:
     """What an account would hold of a market after a change; fees of the fill are part of its price."""
     units, interest = book.collateral[market, account], book.open_interest[market]
@@ -185,7 +185,7 @@ def held_by_both(book: Book, account: int, other: int, market: int) -> Held:
     return Held(market, units, size + more, entry, book.open_interest[market])
 
 
-@kernel
+@fragment
 def held_risk(book: Book, parameters: RiskParameters, account: int, held: Held) -> tuple[int, int, int, int]:
     """What a market adds to equity, initial and maintenance requirement, and notional [micro-USD].
 
@@ -202,7 +202,7 @@ def held_risk(book: Book, parameters: RiskParameters, account: int, held: Held) 
     return counted + held.size * mark, withheld + needed[0], needed[1], lots * mark
 
 
-@kernel
+@fragment
 def risk_of(book: Book, parameters: RiskParameters, account: int, change: Change) -> tuple[int, int, int]:
     """Equity, initial and maintenance requirement [micro-USD] of an account after a hypothetical change."""
     equity = book.cash[account] + unsettled_funding(book, account) + change.cash
@@ -287,7 +287,7 @@ def interest_change(book: Book, taker: int, maker: int, market: int, change: int
     return max(bought + change, 0) - max(bought, 0) + max(sold - change, 0) - max(sold, 0)
 
 
-@kernel
+@fragment
 def position_allowed(book: Book, parameters: RiskParameters, account: int, change: Change) -> bool:
     """Whether a fill keeps isolated positions alone in their accounts, and open interest under its cap.
 
@@ -319,8 +319,8 @@ def margin_allows(
     wanted = Change(market, change, cash, interest)
     if not position_allowed(book, parameters, account, wanted):
         return False
-    before = account_risk(book, parameters, account)
-    return transition_allowed(before, risk_of(book, parameters, account, wanted))
+    after = risk_of(book, parameters, account, wanted)
+    return after[0] >= after[1] or transition_allowed(account_risk(book, parameters, account), after)
 
 
 @kernel
@@ -344,8 +344,10 @@ def fill_allows(
     wanted = Change(market, change, cash, interest)
     if not position_allowed(book, parameters, account, wanted):
         return False
-    before = at_fill_margin(parameters, account_risk(book, parameters, account))
-    return transition_allowed(before, at_fill_margin(parameters, risk_of(book, parameters, account, wanted)))
+    after = at_fill_margin(parameters, risk_of(book, parameters, account, wanted))
+    if after[0] >= after[1]:
+        return True
+    return transition_allowed(at_fill_margin(parameters, account_risk(book, parameters, account)), after)
 
 
 @kernel
