@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from protocol.backstop import vault_equity
 from protocol.book import (
     DEPOSITS,
     FEES,
@@ -26,7 +27,6 @@ from protocol.book import (
 from protocol.exchange import Exchange
 from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
-from protocol.liquidity import vault_desk
 from protocol.oracle import Feed
 from protocol.parameters import RiskParameters, violations
 from protocol.scan import accounts_risk
@@ -197,8 +197,9 @@ def shares_are_not_diluted(before: Snapshot, exchange: Exchange) -> str:
 
 def worth_of(exchange: Exchange, book: Book, purse: int) -> int:
     """What a vault or a pool is worth to those who leave, if its accounts were as in `book` [micro-USD]."""
-    terms = (book, exchange.parameters, purse, exchange.prices.time, exchange.locks)
-    return (vault_desk(*terms) if purse == VAULT else exchange.venue.desk(*terms)).cheap
+    if purse == VAULT:
+        return vault_equity(book, exchange.parameters, exchange.backstop)
+    return exchange.venue.desk(book, exchange.parameters, purse, exchange.prices.time, exchange.locks).cheap
 
 
 PRICE_LAWS: tuple[Law, ...] = (

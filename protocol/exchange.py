@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.accrual import Accrual, AccrualRules, observation
+from protocol.backstop import ONE_PURSE, Backstop, endow, vault_equity
 from protocol.book import (
     COUNTERPARTY,
     DEPOSITS,
@@ -26,7 +27,7 @@ from protocol.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment
 from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
 from protocol.liquidity import deposit as deposit_into
-from protocol.margin import equity_of
+from protocol.margin import below_maintenance, equity_of
 from protocol.oracle import Reading
 from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
@@ -117,6 +118,11 @@ class Exchange:
         self.accrual.follow(parameters)
 
     @property
+    def backstop(self) -> Backstop:
+        """From which purse failing accounts are taken over; the vault's where the venue has no such rule."""
+        return self.rules.waterfall.backstop or ONE_PURSE
+
+    @property
     def purses(self) -> Ints:
         """Accounts with depositors: the vault, then each market's counterparty, (m + 1,)."""
         return np.concatenate([[VAULT], market_accounts(len(self.book.mark), COUNTERPARTY)])
@@ -190,6 +196,7 @@ class Exchange:
             Non-negative random numbers.
         """
         journal = Journal()
+        endow(self.book, self.parameters, self.backstop)
         self.engine.prepare(offers, gas_price, self.usable.liquidate)
         journal.deleverages.append(self.venue.relieve(self.book, time))
         for number in range(rounds):
@@ -211,13 +218,22 @@ class Exchange:
         """Accounts below maintenance for which something may still be done in this block."""
         if self.halted:
             return np.empty(0, np.int64)
-        failing = np.setdiff1d(liquidatable(self.book, self.parameters), journal.stuck)
+        failing, liquidator = liquidatable(self.book, self.parameters), self.backstop.liquidator
+        if liquidator != VAULT and below_maintenance(self.book, self.parameters, liquidator):
+            failing = np.append(failing, liquidator)
+        failing = np.setdiff1d(failing, journal.stuck)
         return failing[self._priced(failing, self.usable.liquidate)]
 
     def _priced(self, accounts: Ints, usable: Mask) -> Mask:
         """Which accounts hold positions only in markets whose price may be used, (k,)."""
         held = self.book.size[:, accounts] != 0
         return ~(held & ~usable[:, None]).any(axis=0)
+
+    def _valued(self, account: int, usable: Mask) -> bool:
+        """Whether the price of every position may be used, and of every asset that counts as collateral."""
+        counted = (self.book.collateral[:, account] > 0) & (self.parameters.weight_initial > 0)
+        held = counted | (self.book.size[:, account] != 0)
+        return not (held & ~usable).any()
 
     def _round(self, candidates: Ints, moment: Moment, journal: Journal) -> None:
         """One round of the engine, then the waterfall for what it did not close.
@@ -266,7 +282,7 @@ class Exchange:
         Cash may fall below zero against the gain of a position, as long as the venue's pool holds the money.
         """
         blocked = self.halted or time < self.gated_until or account < first_trader(len(self.book.mark))
-        if blocked or not self._priced(np.array([account]), self.usable.withdraw)[0]:
+        if blocked or not self._valued(account, self.usable.withdraw):
             return 0
         paid = min(amount, withdrawable(self.book, self.parameters, account, self.rules.withdrawal))
         if paid <= 0:
@@ -281,6 +297,8 @@ class Exchange:
         time, gated = self.prices.time, self.prices.time < self.gated_until
         if purse == VAULT:
             desk = vault_desk(self.book, self.parameters, purse, time, self.locks)
+            worth = vault_equity(self.book, self.parameters, self.backstop)
+            desk = desk._replace(dear=worth, cheap=worth)
         else:
             desk = self.venue.desk(self.book, self.parameters, purse, time, self.locks)
         return desk._replace(free=0) if gated or self.halted else desk

@@ -40,6 +40,7 @@ class Tables:
         names = np.full(len(book.cash), "venue", object)
         names[INSURANCE], names[VAULT] = "insurance_fund", "vault"
         names[book.fund], names[book.counterparty] = "insurance_fund", "pool"
+        names[self.model.exchange.backstop.liquidator] = "vault"
         for role in self.model.people.roles:
             names[role.accounts] = role.name
         return names
@@ -189,6 +190,8 @@ class Tables:
     def _share_value(self, shares: Ints, equity: Ints) -> Floats:
         """Value of every account's shares, (m + 1, n), where vault and pools have this equity, (n,)."""
         worth = equity[self.model.exchange.purses]
+        liquidator = self.model.exchange.backstop.liquidator
+        worth[0] += equity[liquidator] if liquidator != VAULT else 0
         total = shares.sum(axis=1)
         price = np.divide(worth, total, out=np.zeros(len(worth)), where=total > 0)
         value: Floats = price @ shares

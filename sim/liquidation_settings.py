@@ -129,6 +129,13 @@ class BackstopSettings(Settings):
         2 / 3, "1", ge=0, le=1, description="takeover when equity falls below this share of maintenance"
     )
     max_loss_share: float = parameter(0.1, "1", ge=0, le=1, description="of vault equity, per takeover")
+    purse: float = parameter(
+        1.0,
+        "1",
+        gt=0,
+        le=1,
+        description="of the vault's money: all that takeovers work with, and can lose; 1: the vault itself",
+    )
     reserve: float = parameter(
         4.0, "1", ge=0, le=100, description="vault equity after a takeover, over its initial margin"
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, VAULT, Floats, Rows, first_trader
+from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, VAULT, Floats, Ints, Rows, first_trader
 from protocol.deleveraging import DELEVERAGE
 from protocol.invariants import unsettled
 from protocol.journal import PAYMENT, Cascade
@@ -29,6 +29,7 @@ BLOCK = np.dtype(
             "fees_collected",
             "trader_equity",
             "negative_equity",
+            "outside_deficit",
         )
     ]
     + [("liquidatable", np.int32), ("rounds", np.int32)]
@@ -88,6 +89,17 @@ class Recorder:
         equity[CLEARING] -= unsettled(exchange.book) // FUNDING_SCALE
         return equity
 
+    def _outside_equity(self, equity: Ints) -> Ints:
+        """Equity if positions and assets were worth their outside price, (n,) [micro-USD].
+
+        Without weights, to a micro-USD for each unit of collateral.
+        """
+        book, parameters = self.model.exchange.book, self.model.exchange.parameters
+        outside = self.model.units.price(self.model.world.outside)
+        counted = book.oracle * parameters.weight_maintenance // PPM
+        found: Ints = equity + book.size.T @ (outside - book.mark) + book.collateral.T @ (outside - counted)
+        return found
+
     def outside_worth(self) -> Floats:
         """Cash and positions of every account outside, (n,) [micro-USD]."""
         price = self.model.units.price(self.model.world.outside).astype(float)
@@ -112,11 +124,13 @@ class Recorder:
         row["block"] = model.block
         row["gas"] = model.world.gas[model.block]
         row["insurance_fund"] = book.cash[INSURANCE] / MICRO
-        row["vault_equity"] = equity[VAULT] / MICRO
-        row["pool_equity"] = equity[np.unique(book.counterparty)].sum() / MICRO
+        liquidator = model.exchange.backstop.liquidator
+        row["vault_equity"] = equity[np.unique([VAULT, liquidator])].sum() / MICRO
+        row["pool_equity"] = equity[np.setdiff1d(book.counterparty, liquidator)].sum() / MICRO
         row["fees_collected"] = book.cash[FEES] / MICRO
         row["trader_equity"] = equity[traders].sum() / MICRO
         row["negative_equity"] = negative_equity(book, equity) / MICRO
+        row["outside_deficit"] = negative_equity(book, self._outside_equity(equity)) / MICRO
         row["liquidatable"] = ((equity < maintenance) & (maintenance > 0)).sum()
         row["rounds"] = cascade.rounds
         row["truncated"] = cascade.truncated

@@ -32,7 +32,7 @@ from sim.liquidation_settings import (
     WindowSettings,
 )
 from sim.pool_rules import pool_parameters
-from sim.venue_rules import integers, micro, ppm, risk_parameters, rules
+from sim.venue_rules import backstop, integers, micro, ppm, risk_parameters, rules
 from sim.venue_settings import ProtocolSettings
 
 
@@ -75,7 +75,7 @@ def open_exchange(settings: ProtocolSettings, units: Grid, prices: Floats, accou
     if settings.venue.kind == "order_book":
         isolated = np.array([market.isolated for market in settings.markets.values()])
         book.fund[isolated] = market_accounts(len(book.mark), FUND)[isolated]
-    if settings.venue.kind == "skew_pool":
+    if settings.venue.kind == "skew_pool" or settings.backstop.purse < 1:
         book.counterparty[:] = book.counterparty[0]
     venue = open_venue(settings, units, book)
     engine = open_engine(settings, venue, book)
@@ -127,7 +127,8 @@ def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
             return Slices(venue, chosen.attempts)
         case TrancheSettings(), LimitBook():
             watched = settings.adl.rule != "none"
-            return Tranches(venue, _tranche_parameters(chosen, watched), len(book.cash))
+            parameters = _tranche_parameters(chosen, watched)
+            return Tranches(venue, parameters, len(book.cash), backstop(settings.backstop))
         case TransferSettings(), LimitBook() | Amm():
             return Transfers(book, venue, _transfer_rules(chosen, len(book.mark)), _auction(chosen))
         case CloseSettings(), ImpactPool():

@@ -135,6 +135,9 @@ def _layer_problems(protocol: ProtocolSettings) -> Iterator[Problem]:
     if adl.rule != "none" and kind in POOLS:
         rule = f"rule must be none on a venue of kind {kind}, where the pool is on the other side"
         yield broken("protocol.adl", rule, "protocol.venue.kind", rule=adl.rule)
+    if protocol.backstop.purse < 1 and kind != "order_book":
+        rule = "purse must be 1 but on a venue of kind order_book"
+        yield broken("protocol.backstop", rule, "protocol.venue.kind", purse=protocol.backstop.purse)
     if adl.pool_trigger and kind != "impact_pool":
         rule = "pool_trigger needs a venue of kind impact_pool"
         yield broken("protocol.adl", rule, "protocol.venue.kind", pool_trigger=adl.pool_trigger)

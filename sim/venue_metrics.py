@@ -123,6 +123,12 @@ def uncovered_usd(run: RunTables) -> float | None:
     return _paid(run, "uncovered")
 
 
+@venue_metric("Deficit at outside prices, end", "USD", "Who paid", worse="higher")
+def outside_deficit_end_usd(run: RunTables) -> float | None:
+    """What traders owed at the end beyond their positions and collateral, valued at outside prices."""
+    return float(run.blocks["outside_deficit"].iloc[-1])
+
+
 @venue_metric("Insurance fund, start", "USD", "Who paid")
 def insurance_fund_start_usd(run: RunTables) -> float | None:
     """Balance of the insurance fund at the end of the first block."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from protocol.accrual import AccrualRules
 from protocol.arithmetic import MICRO, PPM
-from protocol.backstop import ONE_PURSE
-from protocol.book import Ints
+from protocol.backstop import ONE_PURSE, Backstop
+from protocol.book import COUNTERPARTY, SHARED_ACCOUNTS, Ints
 from protocol.borrowing import BorrowingRule
 from protocol.collateral import WithdrawalRule
 from protocol.deleveraging import Deleveraging
@@ -22,7 +22,7 @@ from protocol.pricing import PricingRules
 from protocol.skew_funding import AdaptiveRule, VelocityRule
 from protocol.waterfall import WaterfallRules
 from sim.funding_settings import AdaptiveSettings, InterestSettings, PremiumSettings, TwapSettings
-from sim.liquidation_settings import SliceSettings, TrancheSettings
+from sim.liquidation_settings import BackstopSettings, SliceSettings, TrancheSettings
 from sim.market_settings import MarketSettings
 from sim.price_settings import GuardSettings
 from sim.venue_settings import ProtocolSettings, WithdrawalSettings
@@ -151,12 +151,19 @@ def _waterfall(settings: ProtocolSettings) -> WaterfallRules:
     adl = settings.adl
     chosen = Deleveraging(adl.rule, adl.price, adl.forced, adl.counterparties)
     return WaterfallRules(
-        backstop=ONE_PURSE if settings.backstop.rule == "takeover" else None,
+        backstop=backstop(settings.backstop) if settings.backstop.rule == "takeover" else None,
         deleveraging=None if adl.rule == "none" else chosen,
         attempts=adl.attempts,
         rescues_partial=isinstance(settings.liquidation, TrancheSettings),
         last_resort=settings.last_resort,
     )
+
+
+def backstop(settings: BackstopSettings) -> Backstop:
+    """Who takes failing accounts over: the vault, or the seat of a pool, which an order book leaves empty."""
+    if settings.purse == 1:
+        return ONE_PURSE
+    return Backstop(SHARED_ACCOUNTS + COUNTERPARTY, ppm(settings.purse), capped=True)
 
 
 def _pricing(settings: ProtocolSettings) -> PricingRules:

@@ -137,7 +137,8 @@ def _blocks(markets: pd.DataFrame, waterfall: pd.DataFrame, blocks: int) -> pd.D
             "vault_equity": 5e6 - paid["backstop_vault"].to_numpy(),
             "pool_equity": 0.0, "fees_collected": 10.0 * t,
             "trader_equity": 4e7 - 1e7 * np.cumsum(stress) / max(stress.sum(), 1.0),
-            "negative_equity": 2e4 * stress, "liquidatable": np.floor(30 * stress).astype(int),
+            "negative_equity": 2e4 * stress,
+            "outside_deficit": 3e4 * stress, "liquidatable": np.floor(30 * stress).astype(int),
             "rounds": np.where(stress > 0, 5, 0), "truncated": stress > 0.95,
             "withdrawals_gated": stress > 0.9, "orders": 900, "fills": 300,
         }

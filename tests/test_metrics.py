@@ -38,7 +38,8 @@ def _tables() -> dict[str, pd.DataFrame]:
         {
             "block": range(4), "time": times, "gas": [20.0, 30.0, 90.0, 40.0],
             "insurance_fund": [50.0, 60.0, 10.0, 20.0], "vault_equity": [400.0, 400.0, 380.0, 380.0],
-            "negative_equity": [0.0, 0.0, 5.0, 0.0], "liquidatable": [0, 2, 3, 0],
+            "negative_equity": [0.0, 0.0, 5.0, 0.0],
+            "outside_deficit": [0.0, 0.0, 6.0, 4.0], "liquidatable": [0, 2, 3, 0],
             "truncated": [False, False, True, False], "withdrawals_gated": [False, False, False, True],
         }
     )  # fmt: skip
@@ -110,6 +111,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         ("truncated_blocks", 1),
         ("withdrawals_gated_share", 0.25),
         ("negative_equity_max_usd", 5.0),
+        ("outside_deficit_end_usd", 4.0),
         ("gas_peak_gwei", 90.0),
         ("ruined_accounts", 2),
         ("pnl_retail_usd", -70.0),

@@ -316,6 +316,9 @@ BROKEN = {
         "mine.yaml:7  protocol.markets.BTC.tiers.0: a tier must not raise maintenance_margin by more than "
         "initial_margin, from 0.012 and 0.02, got maintenance_margin=0.029, initial_margin=0.03"
     ),
+    "protocol: {preset: gmx_v2, backstop: {purse: 0.5}}": (
+        "mine.yaml:7  protocol.backstop: purse must be 1 but on a venue of kind order_book, got purse=0.5"
+    ),
     "protocol: {markets: {BTC: {maintenance_margin: 1e-7}}}": (
         "mine.yaml:7  protocol: 0 < maintenance <= initial <= 1 must hold, got maintenance=0.0"
     ),

@@ -157,6 +157,7 @@ RULES = {
     "adl.attempts=3": ("waterfall.attempts", 3),
     "last_resort=socialise": ("waterfall.last_resort", "socialise"),
     "backstop.rule=none": ("waterfall.backstop", None),
+    "backstop={rule: takeover, purse: 0.02}": ("waterfall.backstop", (4, 20_000, True)),
     "liquidation.kind=tranches": ("waterfall.rescues_partial", True),
     "liquidation.kind=slices": ("waterfall.rescues_partial", False),
 }
