@@ -154,14 +154,19 @@ def parameters_within_bounds(before: Snapshot, exchange: Exchange) -> str:
 
 
 def gate_holds_withdrawals(before: Snapshot, exchange: Exchange) -> str:
-    """While the gate is shut nothing leaves the venue, and no depositor leaves a purse."""
-    if not exchange.halted and exchange.prices.time >= exchange.gated_until:
+    """While the gate is shut nothing leaves the venue, and no depositor leaves a purse.
+
+    Markets that are isolated have gates of their own; while one of them is open, something may leave.
+    """
+    if not exchange.halted and exchange.prices.time >= exchange.gates.cross:
         return ""
     book, was = exchange.book, before.book
     if (book.shares < was.shares).any():
         return listed(held_by(book.shares < was.shares))
     left = int(book.flows[WITHDRAWALS] - was.flows[WITHDRAWALS])
-    return f"{left} micro-USD left" if left else ""
+    gates = exchange.gates.of_markets(exchange.parameters)
+    shut = exchange.halted or (exchange.prices.time < gates).all()
+    return f"{left} micro-USD left" if left and shut else ""
 
 
 def leavers_keep_their_margin(before: Snapshot, exchange: Exchange) -> str:

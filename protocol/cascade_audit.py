@@ -174,10 +174,12 @@ def debts_close_the_gate(before: Snapshot, exchange: Exchange, cascade: Cascade)
     """
     if (exchange.book.mark != before.book.mark).any():
         return ""
-    accounts = np.unique(cascade.liquidations["account"])
-    owing = accounts[accounts_risk(exchange.book, exchange.parameters)[0, accounts] < 0]
-    shut = exchange.gated_until >= exchange.prices.time + exchange.rules.withdrawal_gate
-    return "" if len(owing) == 0 or shut else f"accounts {owing.tolist()}"
+    accounts, first = np.unique(cascade.liquidations["account"], return_index=True)
+    gates = exchange.gates.of_markets(exchange.parameters)
+    open_still = gates < exchange.prices.time + exchange.rules.withdrawal_gate
+    owing = accounts_risk(exchange.book, exchange.parameters)[0, accounts] < 0
+    owing &= open_still[cascade.liquidations["market"][first]]
+    return f"accounts {accounts[owing].tolist()}" if owing.any() else ""
 
 
 def takeovers_leave_nothing(before: Snapshot, exchange: Exchange, cascade: Cascade) -> str:

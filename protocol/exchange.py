@@ -21,6 +21,7 @@ from protocol.book import (
 )
 from protocol.collateral import WithdrawalRule, withdrawable
 from protocol.funding_rules import Observation
+from protocol.gating import Gates
 from protocol.invariants import InvariantError, violated
 from protocol.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
 from protocol.keepers import Offers
@@ -34,7 +35,8 @@ from protocol.parameters import RiskParameters, violations
 from protocol.premium_funding import premium
 from protocol.pricing import Pricing, PricingRules
 from protocol.scan import liquidatable
-from protocol.venues.venue import Quotes, Venue
+from protocol.valuation import valued_accounts, valued_purse
+from protocol.venues.venue import FILL, Quotes, Venue
 from protocol.waterfall import Waterfall, WaterfallRules
 
 
@@ -102,7 +104,7 @@ class Exchange:
         self.prices = Pricing(book, rules.prices, time)
         self.accrual = Accrual(book, rules.accrual, time)
         self.waterfall = Waterfall(book, rules.waterfall)
-        self.gated_until = -np.inf
+        self.gates = Gates(len(book.mark))
         self.halted = False
         self.deposited = np.zeros_like(book.cash)
         self.locks = open_locks(book, rules.vault_lock, rules.pool_lock)
@@ -173,9 +175,10 @@ class Exchange:
         """
         require_known(batch, self.venue.kinds, *self.book.size.shape[::-1])
         self.venue.cancel(leaving, block)
-        open_now = self.usable.trade & (not self.halted)
+        if self.halted:
+            return np.zeros(0, FILL)
         admitted = sequence(batch, tickets)
-        kept = open_now[admitted.market]
+        kept = self.usable.trade[admitted.market]
         if not kept.all():
             admitted = Orders._make(column[kept] for column in admitted)
         return self.venue.match(self.book, self.parameters, admitted)
@@ -196,18 +199,19 @@ class Exchange:
             Non-negative random numbers.
         """
         journal = Journal()
+        if self.halted:
+            return journal.close(0, truncated=False)
         endow(self.book, self.parameters, self.backstop)
         self.engine.prepare(offers, gas_price, self.usable.liquidate)
         journal.deleverages.append(self.venue.relieve(self.book, time))
         for number in range(rounds):
             candidates = self._candidates(journal)
-            if len(candidates) == 0 and not self.engine.busy:
+            if self.halted or (len(candidates) == 0 and not self.engine.busy):
                 self.venue.prune(self.book)
                 return journal.close(number, truncated=False)
             moment = Moment(time, self.rules.round_seconds, number, int(tickets[number]))
             self._round(candidates, moment, journal)
-            if journal.saw_negative:
-                self.gated_until = time + self.rules.withdrawal_gate
+            self.gates.shut(journal.debts, time + self.rules.withdrawal_gate)
             self.halted = self.halted or journal.halts
             if self.prices.follow(self.quotes(), self.venue.last):
                 journal.unstick()
@@ -222,18 +226,7 @@ class Exchange:
         if liquidator != VAULT and below_maintenance(self.book, self.parameters, liquidator):
             failing = np.append(failing, liquidator)
         failing = np.setdiff1d(failing, journal.stuck)
-        return failing[self._priced(failing, self.usable.liquidate)]
-
-    def _priced(self, accounts: Ints, usable: Mask) -> Mask:
-        """Which accounts hold positions only in markets whose price may be used, (k,)."""
-        held = self.book.size[:, accounts] != 0
-        return ~(held & ~usable[:, None]).any(axis=0)
-
-    def _valued(self, account: int, usable: Mask) -> bool:
-        """Whether the price of every position may be used, and of every asset that counts as collateral."""
-        counted = (self.book.collateral[:, account] > 0) & (self.parameters.weight_initial > 0)
-        held = counted | (self.book.size[:, account] != 0)
-        return not (held & ~usable).any()
+        return failing[valued_accounts(self.book, self.parameters, failing, self.usable.liquidate)]
 
     def _round(self, candidates: Ints, moment: Moment, journal: Journal) -> None:
         """One round of the engine, then the waterfall for what it did not close.
@@ -270,19 +263,21 @@ class Exchange:
         moving = rows["account"][np.setdiff1d(np.flatnonzero(tried), idle)]
         journal.stuck = np.union1d(journal.stuck, np.setdiff1d(rows["account"][idle], moving))
 
-    def deposit(self, account: int, amount: int) -> None:
-        """Credit `amount` micro-USD from outside."""
+    def deposit(self, account: int, amount: int) -> int:
+        """Credit `amount` micro-USD from outside; returns what was taken, 0 for a frozen account."""
+        if self.venue.frozen(account):
+            return 0
         self.book.cash[account] += amount
         self.book.flows[DEPOSITS] += amount
         self.deposited[account] += amount
+        return amount
 
     def withdraw(self, account: int, amount: int, time: float) -> int:
         """Pay out up to what the gate and the initial margin allow; returns the amount [micro-USD].
 
         Cash may fall below zero against the gain of a position, as long as the venue's pool holds the money.
         """
-        blocked = self.halted or time < self.gated_until or account < first_trader(len(self.book.mark))
-        if blocked or not self._valued(account, self.usable.withdraw):
+        if not self._may_withdraw(account, time):
             return 0
         paid = min(amount, withdrawable(self.book, self.parameters, account, self.rules.withdrawal))
         if paid <= 0:
@@ -292,16 +287,31 @@ class Exchange:
         self.deposited[account] -= paid
         return paid
 
+    def _may_withdraw(self, account: int, time: float) -> bool:
+        """Whether gates and prices let a trader take money out at all."""
+        book, parameters = self.book, self.parameters
+        if self.halted or account < first_trader(len(book.mark)) or self.venue.frozen(account):
+            return False
+        usable = self.usable.withdraw
+        valued = valued_accounts(book, parameters, np.array([account]), usable).all()
+        return bool(valued and time >= self.gates.of_account(book, parameters, account))
+
     def desk(self, purse: int) -> Desk:
-        """Terms on which depositors enter and leave the vault or a pool now."""
-        time, gated = self.prices.time, self.prices.time < self.gated_until
+        """Terms on which depositors enter and leave the vault or a pool now.
+
+        Nobody does at a price that withdrawals may not use.
+        """
+        time, purses = self.prices.time, {purse, self.backstop.liquidator} if purse == VAULT else {purse}
+        valued = all(valued_purse(self.book, each, self.usable.withdraw) for each in purses)
         if purse == VAULT:
             desk = vault_desk(self.book, self.parameters, purse, time, self.locks)
             worth = vault_equity(self.book, self.parameters, self.backstop)
             desk = desk._replace(dear=worth, cheap=worth)
         else:
             desk = self.venue.desk(self.book, self.parameters, purse, time, self.locks)
-        return desk._replace(free=0) if gated or self.halted else desk
+        if self.halted or not valued or time < self.gates.cross:
+            desk = desk._replace(free=0)
+        return desk._replace(open=desk.open and valued)
 
     def share_prices(self) -> Floats:
         """What a share of the vault and of each market's counterparty is worth, (m + 1,) [USD]."""

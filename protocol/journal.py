@@ -52,7 +52,10 @@ class Cascade(NamedTuple):
 
 
 class Journal:
-    """What the rounds of one block did, gathered as they run."""
+    """What the rounds of one block did, gathered as they run.
+
+    `debts` are the pools of collateral, see `gating`, in which somebody was seen below zero.
+    """
 
     def __init__(self) -> None:
         self.liquidations: list[Rows] = []
@@ -60,8 +63,13 @@ class Journal:
         self.payments: list[tuple[int, int, int, int]] = []
         self.attempts: list[int] = []
         self.stuck: Ints = NOBODY
-        self.saw_negative = False
+        self.debts: set[int] = set()
         self.halts = False
+
+    @property
+    def saw_negative(self) -> bool:
+        """Whether somebody was seen below zero."""
+        return bool(self.debts)
 
     def unstick(self) -> None:
         """Forget for whom nothing could be done: the mark has moved."""

@@ -234,11 +234,11 @@ def weighted_median(prices: Ints, weights: Ints, live: Mask) -> Ints:
 
 
 def _answer(feed: Feed, bounds: Bounds, price: Ints, scale: Floats) -> tuple[Ints, Mask]:
-    """What the feed would report for an outside price, and whether it is able to."""
+    """What the feed would report for an outside price, and whether it is able to; 0 or less is no answer."""
     scaled = np.where(scale == 1.0, price, np.rint(price * scale).astype(np.int64))
     highest = np.where(np.asarray(bounds.maximum) > 0, bounds.maximum, LARGEST_PRICE)
     answer = np.clip(scaled, np.maximum(bounds.minimum, 1), highest)
-    refused = bounds.stops & (answer != scaled) & (answer == feed.price)
+    refused = (price <= 0) | (scale <= 0) | (bounds.stops & (answer != scaled) & (answer == feed.price))
     return answer, ~refused
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from protocol.backstop import Backstop, take_over
 from protocol.book import Book, Ints, Row, move_cash
 from protocol.deleveraging import Deleveraging, deleverage
+from protocol.gating import collateral_pool
 from protocol.journal import (
     AUTO_DELEVERAGING,
     BACKSTOP_VAULT,
@@ -24,7 +25,7 @@ from protocol.kernels import kernel
 from protocol.liquidations.record import TAKEN_OVER, Moment
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
-from protocol.social_loss import pay_from_pool, socialise, socialise_by_index
+from protocol.social_loss import pay_from_insurance, pay_from_pool, socialise, socialise_by_index
 
 
 class WaterfallRules(NamedTuple):
@@ -122,15 +123,21 @@ class Waterfall:
         whose positions nobody takes; elsewhere such an account waits.
         """
         deficit = -account_risk(self.book, parameters, account)[0]
-        journal.saw_negative = True
+        journal.debts.add(collateral_pool(parameters, market))
         closed = not self.book.size[:, account].any()
         paid = 0
         if closed:
-            paid = cover_from(self.book, int(self.book.fund[market]), account, deficit)
+            paid = self._cover(market, account, deficit)
             journal.pay(number, account, INSURANCE_FUND, paid)
         stranded = account in journal.stuck and self.rules.last_resort in ("socialise", "halt")
         if deficit > paid and (closed or stranded):
             self._last_resort(account, market, deficit - paid, number, journal)
+
+    def _cover(self, market: int, account: int, deficit: int) -> int:
+        """Pay from the market's fund; where all share by the index, the fund keeps its last unit."""
+        if self.rules.last_resort == "index":
+            return int(pay_from_insurance(self.book, market, account, deficit, deficit))
+        return int(cover_from(self.book, int(self.book.fund[market]), account, deficit))
 
     def _last_resort(self, account: int, market: int, deficit: int, number: int, journal: Journal) -> None:
         book, rule = self.book, self.rules.last_resort

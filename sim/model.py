@@ -237,8 +237,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         """One cash move between the wallet, the venue, and the vault or a pool."""
         exchange = self.exchange
         if kind == DEPOSIT:
-            exchange.deposit(account, amount)
-            self.outside.cash[account] -= amount
+            self.outside.cash[account] -= exchange.deposit(account, amount)
         elif kind == WITHDRAW:
             self.outside.cash[account] += exchange.withdraw(account, amount, self.time)
         elif kind == BUY_SHARES:

@@ -134,7 +134,7 @@ class Recorder:
         row["liquidatable"] = ((equity < maintenance) & (maintenance > 0)).sum()
         row["rounds"] = cascade.rounds
         row["truncated"] = cascade.truncated
-        row["withdrawals_gated"] = model.time < model.exchange.gated_until
+        row["withdrawals_gated"] = model.time < model.exchange.gates.last
         row["orders"] = orders
         row["fills"] = len(fills)
 

@@ -242,7 +242,7 @@ class Campaign:
     def _withdraw(self, account: int, amount: int) -> None:
         """Try to take money out, and note what became of it."""
         paid = self.exchange.withdraw(account, amount, self.time)
-        shut = self.exchange.halted or self.time < self.exchange.gated_until
+        shut = self.exchange.halted or self.time < self.exchange.gates.cross
         self.seen["withdrawals" if paid else "withdrawals gated" if shut else "withdrawals refused"] += 1
 
 

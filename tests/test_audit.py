@@ -68,7 +68,7 @@ PRICE_VIOLATIONS = [
 
 def pay_behind_the_gate(exchange: Exchange) -> None:
     exchange.withdraw(CAROL, 1, 60.0)
-    exchange.gated_until = 61.0
+    exchange.gates.cross = 61.0
 
 
 def pay_a_halted_venue(exchange: Exchange) -> None:
@@ -78,7 +78,7 @@ def pay_a_halted_venue(exchange: Exchange) -> None:
 
 def sell_shares_behind_the_gate(exchange: Exchange) -> None:
     exchange.sell_shares(CAROL, VAULT, usd(1))
-    exchange.gated_until = 61.0
+    exchange.gates.cross = 61.0
 
 
 def withdraw_margin(exchange: Exchange) -> None:

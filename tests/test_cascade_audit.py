@@ -127,7 +127,7 @@ def reward_a_bystander(exchange: Exchange, cascade: Cascade) -> Cascade:
 
 def open_the_gate(exchange: Exchange, cascade: Cascade) -> Cascade:
     move_cash(exchange.book, ALICE, BOB, usd(1e4))
-    exchange.gated_until = -np.inf
+    exchange.gates.cross = -np.inf
     return cascade
 
 

@@ -215,7 +215,7 @@ def test_the_vault_takes_what_the_book_left_untouched() -> None:
     assert cascade.liquidations["outcome"].tolist() == [TAKEN_OVER]
     assert paid(cascade) == {BACKSTOP_VAULT: 300}
     assert exchange.book.size[0, VAULT] == 1_000
-    assert exchange.gated_until == -np.inf
+    assert exchange.gates.cross == -np.inf
 
 
 def test_a_vault_below_its_own_maintenance_is_liquidated_and_deleveraged_like_anybody() -> None:
@@ -237,7 +237,7 @@ def test_a_bankrupt_account_without_takers_is_deleveraged_to_nothing(rule: str) 
     assert paid(cascade) == {AUTO_DELEVERAGING: 500}
     assert not exchange.book.size.any()
     assert exchange.book.cash[ALICE] == 0
-    assert exchange.gated_until == -np.inf
+    assert exchange.gates.cross == -np.inf
 
 
 def test_any_fill_spares_the_other_side_in_that_round() -> None:
@@ -281,7 +281,7 @@ def test_without_deleveraging_a_deficit_stays_and_gates_withdrawals() -> None:
 
     assert len(cascade.payments) == 0
     assert equity(exchange, ALICE) == -500
-    assert exchange.gated_until == 650.0
+    assert exchange.gates.cross == 650.0
     assert exchange.withdraw(ERIN, usd(1), 649.0) == 0
     assert exchange.withdraw(ERIN, usd(1), 650.0) == usd(1)
 
@@ -291,7 +291,7 @@ def test_an_unresolved_deficit_keeps_the_gate_shut_block_after_block() -> None:
     for time in (60.0, 120.0, 180.0):
         liquidate(exchange, rounds=5, time=time)
 
-        assert exchange.gated_until == time + 50
+        assert exchange.gates.cross == time + 50
 
 
 def test_everybody_pays_for_positions_that_nobody_takes() -> None:

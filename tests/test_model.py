@@ -176,10 +176,10 @@ def test_withdrawals_stop_at_the_margin_and_at_the_gate(model: Model) -> None:
         model.outside.cash[account],
         int(sight(model).risk[0, account] - sight(model).risk[1, account]),
     )
-    model.exchange.gated_until = 1.0
+    model.exchange.gates.cross = 1.0
     model._move(account, 10**15, WITHDRAW, VAULT)
     gated = model.outside.cash[account]
-    model.exchange.gated_until = -np.inf
+    model.exchange.gates.cross = -np.inf
     model._move(account, 10**15, WITHDRAW, VAULT)
 
     assert gated == wallet
@@ -189,10 +189,10 @@ def test_withdrawals_stop_at_the_margin_and_at_the_gate(model: Model) -> None:
 def test_the_vault_takes_deposits_and_redeems_behind_the_gate(model: Model) -> None:
     book, account = model.exchange.book, int(model.people.depositors.accounts[0])
     shares = int(book.shares[0, account])
-    model.exchange.gated_until = 1.0
+    model.exchange.gates.cross = 1.0
     model._move(account, shares, SELL_SHARES, VAULT)
     gated = int(book.shares[0, account])
-    model.exchange.gated_until = -np.inf
+    model.exchange.gates.cross = -np.inf
     model._move(account, shares, SELL_SHARES, VAULT)
     redeemed = int(book.shares[0, account]), int(book.cash[account])
     model._transfer(transfers(integers(account), integers(shares), BUY_SHARES))

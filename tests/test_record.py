@@ -197,7 +197,7 @@ def test_a_block_tells_the_state_it_ended_in() -> None:
     with opened(crash(), blocks=74) as model:
         row, book = Tables(model.recorder).blocks().iloc[73], model.exchange.book
         below = liquidatable(book, model.exchange.parameters)
-        gated = model.time < model.exchange.gated_until
+        gated = model.time < model.exchange.gates.cross
 
     assert row["insurance_fund"] == book.cash[INSURANCE] / MICRO
     assert row["fees_collected"] == book.cash[FEES] / MICRO

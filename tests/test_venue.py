@@ -215,10 +215,10 @@ def test_an_isolated_market_of_an_order_book_has_a_fund_of_its_own(preset: str) 
     assert exchange.book.fund.tolist() == [FIRST_FUND if own else INSURANCE, INSURANCE]
 
 
-def test_one_pool_serves_all_markets_of_a_skew_priced_venue_and_each_has_its_own_elsewhere() -> None:
+def test_one_pool_serves_a_skew_priced_venue_one_seat_a_purse_for_takeovers_and_each_market_has_its_own() -> None:
     pools = {preset: len(set(empty_venue(preset).book.counterparty.tolist())) for preset in FAMILIES}
 
-    assert pools == dict.fromkeys(FAMILIES, 2) | {"synthetix_v3": 1}
+    assert pools == dict.fromkeys(FAMILIES, 2) | {"synthetix_v3": 1, "hyperliquid": 1}
 
 
 def test_keepers_may_take_over_on_an_order_book_too() -> None:

@@ -26,7 +26,7 @@ NOBODY = -1
 
 
 def window_capacity(parameters: RiskParameters, rules: WindowParameters, skew_scale: Ints) -> Ints:
-    """Lots that one window may close in each market, (m,); unlimited where fees or the scale are zero.
+    """Lots that one window may close in each market, (m,); at least one, unlimited without fees or scale.
 
     References
     ----------
@@ -35,8 +35,9 @@ def window_capacity(parameters: RiskParameters, rules: WindowParameters, skew_sc
     if rules.endorsed:
         return np.full(len(skew_scale), UNLIMITED)
     pace = (parameters.taker_fee + parameters.maker_fee) * rules.capacity * rules.window
-    lots = [int(scale) * pace // (PPM * PPM) for scale in skew_scale]
-    return np.array([min(each, UNLIMITED) if each > 0 else UNLIMITED for each in lots], np.int64)
+    share = [int(scale) * pace for scale in skew_scale]
+    lots = [max(each // (PPM * PPM), 1) if each > 0 else UNLIMITED for each in share]
+    return np.minimum(np.array(lots, np.int64), UNLIMITED)
 
 
 class Windows:

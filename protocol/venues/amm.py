@@ -158,6 +158,10 @@ class Amm:
         free = min(desk.free + fees, int(book.cash[purse]) + fees)
         return desk._replace(dear=desk.dear + fees, cheap=desk.cheap + fees, free=free)
 
+    def frozen(self, account: int) -> bool:
+        """No account is; see `Venue.frozen`."""
+        return False
+
     def violated(self, book: Book) -> list[str]:
         """Markets whose curve has no reserves left, or whose position does not fit on it."""
         curve, held = self.state.curve, book.size[np.arange(len(book.oracle)), book.counterparty]

@@ -279,6 +279,10 @@ class ImpactPool:
         fill_usage(book, self.counted(book), self.parameters, out)
         return out
 
+    def frozen(self, account: int) -> bool:
+        """No account is; see `Venue.frozen`."""
+        return False
+
     def violated(self, book: Book) -> list[str]:
         """Names of the pools' own invariants that do not hold, with the numbers that should agree."""
         found = []

@@ -61,6 +61,10 @@ class LimitBook:
         """Close winners whom a pool could no longer pay, (k,) DELEVERAGE; once a block, first of all."""
         return np.zeros(0, DELEVERAGE)
 
+    def frozen(self, account: int) -> bool:
+        """No account is; see `Venue.frozen`."""
+        return False
+
     def violated(self, book: Book) -> list[str]:
         """Markets whose best bid is not below the best ask."""
         found = []

@@ -181,6 +181,10 @@ class SkewPool:
         desk = vault_desk(book, parameters, purse, time, locks)
         return desk._replace(free=desk.cheap - locked)
 
+    def frozen(self, account: int) -> bool:
+        """Whether an account is flagged: all that it is worth goes to the pool."""
+        return bool(self.flagged[account])
+
     def violated(self, book: Book) -> list[str]:
         """Names of the pool's invariants that do not hold."""
         found = []

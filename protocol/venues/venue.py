@@ -81,6 +81,10 @@ class Venue(Protocol):
         """Close winners whom a pool could no longer pay, (k,) DELEVERAGE; once a block, first of all."""
         ...
 
+    def frozen(self, account: int) -> bool:
+        """Whether an account may neither bring nor take money, because it is being liquidated."""
+        ...
+
     def violated(self, book: Book) -> list[str]:
         """Names of the venue's own invariants that do not hold, with the numbers that should agree."""
         ...
