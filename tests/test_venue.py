@@ -215,7 +215,7 @@ def test_an_isolated_market_of_an_order_book_has_a_fund_of_its_own(preset: str) 
     assert exchange.book.fund.tolist() == [FIRST_FUND if own else INSURANCE, INSURANCE]
 
 
-def test_one_pool_serves_a_skew_priced_venue_one_seat_a_purse_for_takeovers_and_each_market_has_its_own() -> None:
+def test_a_skew_priced_venue_has_one_pool_hyperliquid_one_purse_and_others_a_seat_for_each_market() -> None:
     pools = {preset: len(set(empty_venue(preset).book.counterparty.tolist())) for preset in FAMILIES}
 
     assert pools == dict.fromkeys(FAMILIES, 2) | {"synthetix_v3": 1, "hyperliquid": 1}
