@@ -6,6 +6,9 @@ things happen, to those who prepared for them: a stop-loss closes the position w
 at opening is lost, a profit target when a set part is gained, and a top-up brings cash from the wallet when
 equity comes near maintenance.
 A ruined account may come back once with what is left in its wallet.
+
+Some may have brought the asset of the market they trade instead of cash. Their collateral then falls with it,
+and with a long in it: wrong-way risk.
 """
 
 from statistics import NormalDist
@@ -31,6 +34,7 @@ from agents.settings import Settings, parameter
 from protocol.arithmetic import PPM
 from protocol.book import Floats, Ints
 from protocol.orders import Orders, join, orders
+from protocol.parameters import RiskParameters
 
 DAY = 86_400.0
 UNLISTED_WEIGHT = 0.1
@@ -83,6 +87,13 @@ class RetailSettings(Settings):
     )
     top_up_target: float = parameter(3.0, "1", gt=1, description="equity over maintenance after a top-up")
     top_up_rate: float = parameter(4.0, "1/hour", ge=0, description="looks at the margin when it is near")
+    asset_collateral: float = parameter(
+        0.0,
+        "1",
+        ge=0,
+        le=1,
+        description="accounts whose collateral is the asset they trade, where the venue takes it",
+    )
     market_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {"BTC": 0.6, "ETH": 0.4}, json_schema_extra={"unit": "1", "source": "assumed"}
     )
@@ -118,6 +129,7 @@ class Retail(Role):
         self.has_target = taste[5] < settings.targets
         self.watches = taste[3] < settings.watchful
         self.starts_with_position = taste[4] < settings.holding
+        self.brings_asset = stream(self.name, "collateral").random(count) < settings.asset_collateral
         self.weight, self.leverage = self._size_and_leverage(traits)
         self.opening_equity = np.zeros(count)
         self.start_cash = np.zeros(count)
@@ -138,10 +150,10 @@ class Retail(Role):
         """Leverage of each account within the venue's limit, with a tenth to spare."""
         return np.minimum(self.leverage, 0.9 * PPM / initial[self.home])
 
-    def endow(self, open_interest: float, price: Ints, initial: Ints) -> Endowment:
+    def endow(self, open_interest: float, price: Ints, parameters: RiskParameters) -> Endowment:
         """Deposits and positions that make the long side `open_interest` [micro-USD] large."""
         sides = np.where(self.stream(self.name, "sides").random(len(self.accounts)) < 0.5, 1, -1)
-        notional = self.weight * self.allowed_leverage(initial) * self.starts_with_position
+        notional = self.weight * self.allowed_leverage(parameters.initial) * self.starts_with_position
         longs = np.sum(notional * (sides > 0))
         shorts = np.sum(notional * (sides < 0))
         share = self.settings.long_share
@@ -151,9 +163,25 @@ class Retail(Role):
         size = np.zeros((len(price), len(self.accounts)), np.int64)
         size[self.home, np.arange(len(self.accounts))] = lots
         cash = np.rint(self.weight * tilt * scale).astype(np.int64)
-        self.start_cash = cash.astype(float)
+        wallet = self.settings.wallet * cash.astype(float)
+        counted = price * parameters.weight_initial / PPM
+        assets = self._assets_for(cash, counted)
+        cash -= np.rint(counted @ assets).astype(np.int64)
+        self.start_cash = cash + (price * parameters.weight_maintenance / PPM) @ assets
         self.opening_equity = self.start_cash.copy()
-        return Endowment(cash, self.settings.wallet * self.start_cash, size)
+        return Endowment(cash, wallet, size, assets)
+
+    def _assets_for(self, cash: Ints, counted: Floats) -> Ints:
+        """Units of each market's asset, (m, k) [lots], that count for as much as `cash` to initial margin.
+
+        Whoever brings an asset brings enough for the position that they want. A lot counts for `counted`,
+        (m,) [micro-USD]; where that is 0 the venue does not take the asset, and cash stays cash.
+        """
+        worth = counted[self.home]
+        index = np.flatnonzero(self.brings_asset & (worth > 0))
+        assets = np.zeros((len(counted), len(cash)), np.int64)
+        assets[self.home[index], index] = (cash[index] / worth[index]).astype(np.int64)
+        return assets
 
     def act(self, view: View) -> Actions:
         """Stops, targets and top-ups of those who are near, then the decisions of those who woke."""
@@ -191,7 +219,7 @@ class Retail(Role):
     def _open(self, view: View, index: Ints) -> Orders:
         """Orders that open a position at the account's leverage, on the side its style suggests."""
         account, market = self.accounts[index], self.home[index]
-        equity = np.maximum(view.risk[0, account], 0)
+        equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
         taste = self.draw("taste", view.block).standard_normal(len(index))
         lean = NormalDist().inv_cdf(self.settings.long_share)
         pull = self.style[index] * self.settings.conviction * view.trend[market]

@@ -189,11 +189,14 @@ class Endowment(NamedTuple):
         Kept outside [micro-USD].
     size : (m, k) int64
         Positions held from the start [lots], entered at the opening price.
+    assets : (m, k) int64, optional
+        Units of each market's base asset deposited as collateral [lots].
     """
 
     cash: Ints
     wallet: Floats
     size: Ints
+    assets: Ints | None = None
 
 
 def transfers(account: Ints, amount: Ints, kind: int, target: int | Ints = VAULT) -> Transfers:

@@ -25,6 +25,8 @@ from protocol.book import (
     share_rows,
 )
 from protocol.exchange import Exchange
+from protocol.liquidations.collateral_sales import CollateralSales
+from protocol.liquidations.record import Engine
 from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
 from protocol.oracle import Feed
@@ -76,10 +78,17 @@ def snapshot(exchange: Exchange) -> Snapshot:
     )
 
 
+def closing_engine(exchange: Exchange) -> Engine:
+    """What closes positions, without what sells assets."""
+    engine = exchange.engine
+    return engine.positions if isinstance(engine, CollateralSales) else engine
+
+
 def flagged_accounts(exchange: Exchange) -> Mask:
     """Accounts that the engine has under liquidation since an earlier block, (n,) bool."""
-    if isinstance(exchange.engine, Transfers | Windows):
-        return exchange.engine.flagged.copy()
+    engine = closing_engine(exchange)
+    if isinstance(engine, Transfers | Windows):
+        return engine.flagged.copy()
     return np.zeros(len(exchange.book.cash), np.bool_)
 
 

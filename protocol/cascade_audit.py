@@ -9,11 +9,12 @@ from collections.abc import Callable
 import numpy as np
 
 from protocol.arithmetic import ppm_floor
-from protocol.audit import Snapshot, held_by, listed, moved
+from protocol.audit import Snapshot, closing_engine, held_by, listed, moved
 from protocol.book import INSURANCE, Ints, Mask, first_trader
 from protocol.exchange import Exchange
 from protocol.journal import INSURANCE_FUND, SOCIALISED_LOSS, Cascade
-from protocol.liquidations.record import TAKEN_OVER
+from protocol.liquidations.collateral_sales import CollateralSales
+from protocol.liquidations.record import SOLD, TAKEN_OVER
 from protocol.liquidations.slices import Slices
 from protocol.scan import accounts_risk
 
@@ -119,7 +120,7 @@ def insurance_moves_as_recorded(before: Snapshot, exchange: Exchange, cascade: C
     """Funds change by what liquidations brought and the waterfall paid; shared losses leave dust."""
     funds = np.unique(np.append(exchange.book.fund, INSURANCE))
     change = int((exchange.book.cash[funds] - before.book.cash[funds]).sum())
-    brought = int(np.maximum(cascade.liquidations["insurance"], 0).sum())
+    brought = int(np.maximum(cascade.liquidations["insurance"], 0).sum() + cascade.sales["insurance"].sum())
     payments = cascade.payments
     paid = int(payments["amount"][payments["stage"] == INSURANCE_FUND].sum())
     dust = int((payments["stage"] == SOCIALISED_LOSS).sum()) * len(before.book.cash)
@@ -139,7 +140,7 @@ def funds_pay_who_has_nothing_left(before: Snapshot, exchange: Exchange, cascade
 
 def slices_keep_their_limits(before: Snapshot, exchange: Exchange, cascade: Cascade) -> str:
     """The fund takes no more than the fee of a slice, and pays no more than it may for one account."""
-    if not isinstance(exchange.engine, Slices):
+    if not isinstance(closing_engine(exchange), Slices):
         return ""
     rows, parameters = cascade.liquidations, exchange.parameters
     fees = [ppm_floor(quote, parameters.liquidation_fee) for quote in np.abs(rows["quote"]).tolist()]
@@ -157,6 +158,7 @@ def bystanders_bear_only_what_is_shared(before: Snapshot, exchange: Exchange, ca
     """Who took no part loses cash only to a loss that all positions share, and only with a position."""
     book, touched = exchange.book, involved(before, exchange, cascade)
     touched[cascade.liquidations["account"]] = touched[cascade.payments["account"]] = True
+    touched[cascade.sales["account"]] = True
     touched[cascade.deleverages["account"]] = touched[cascade.deleverages["counterparty"]] = True
     lost = np.where(touched, 0, before.book.cash - book.cash)
     if (lost < 0).any() or (lost[~before.book.size.any(axis=0)] != 0).any():
@@ -174,11 +176,12 @@ def debts_close_the_gate(before: Snapshot, exchange: Exchange, cascade: Cascade)
     """
     if (exchange.book.mark != before.book.mark).any():
         return ""
-    accounts, first = np.unique(cascade.liquidations["account"], return_index=True)
+    rows = np.concatenate([cascade.liquidations, cascade.sales])
+    accounts, first = np.unique(rows["account"], return_index=True)
     gates = exchange.gates.of_markets(exchange.parameters)
     open_still = gates < exchange.prices.time + exchange.rules.withdrawal_gate
     owing = accounts_risk(exchange.book, exchange.parameters)[0, accounts] < 0
-    owing &= open_still[cascade.liquidations["market"][first]]
+    owing &= open_still[rows["market"][first]]
     return f"accounts {accounts[owing].tolist()}" if owing.any() else ""
 
 
@@ -188,6 +191,25 @@ def takeovers_leave_nothing(before: Snapshot, exchange: Exchange, cascade: Casca
     book = exchange.book
     left = book.size.any(axis=0) | book.collateral.any(axis=0) | (book.cash != 0)
     return listed(gone & left)
+
+
+def sales_explain_assets(before: Snapshot, exchange: Exchange, cascade: Cascade) -> str:
+    """Nobody's assets change but by a sale or a takeover; a seizing pool takes them unrecorded."""
+    if not isinstance(exchange.engine, CollateralSales):
+        return ""
+    change, rows = exchange.book.collateral - before.book.collateral, cascade.sales
+    np.subtract.at(change, (rows["market"], rows["account"]), rows["filled"])
+    free = taken_over(before, cascade)
+    free[: first_trader(len(before.book.mark))] = True
+    return listed(held_by(change) & ~free)
+
+
+def only_failing_accounts_sell(before: Snapshot, exchange: Exchange, cascade: Cascade) -> str:
+    """An asset is sold below maintenance, of who has no position or is worth less than nothing."""
+    rows = cascade.sales[cascade.sales["outcome"] == SOLD]
+    sound = (rows["equity"] >= rows["maintenance"]) | ((rows["maintenance"] > 0) & (rows["equity"] >= 0))
+    _, first = np.unique(rows["account"], return_index=True)
+    return f"accounts {rows['account'][first][sound[first]].tolist()}" if sound[first].any() else ""
 
 
 CASCADE_LAWS: tuple[CascadeLaw, ...] = (
@@ -205,6 +227,8 @@ CASCADE_LAWS: tuple[CascadeLaw, ...] = (
     bystanders_bear_only_what_is_shared,
     debts_close_the_gate,
     takeovers_leave_nothing,
+    sales_explain_assets,
+    only_failing_accounts_sell,
 )
 
 

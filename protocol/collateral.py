@@ -76,16 +76,17 @@ def isolated_pool(book: Book, market: int) -> int:
 def pool_money(book: Book, parameters: RiskParameters, account: int) -> int:
     """What withdrawals can be paid from: not fees, insurance or impact purses [micro-USD].
 
-    An isolated market has a pool of its own.
+    What such a purse owes is nobody's to withdraw. An isolated market has a pool of its own.
 
     References
     ----------
     .. [1] dYdX v4-chain, x/subaccounts: one collateral pool for cross margin, one for each isolated market.
     """
-    money = book.flows[DEPOSITS] - book.flows[WITHDRAWALS] - book.cash[FEES] - book.cash[INSURANCE]
+    money = book.flows[DEPOSITS] - book.flows[WITHDRAWALS]
+    money -= max(book.cash[FEES], 0) + max(book.cash[INSURANCE], 0)
     for market in range(book.size.shape[0]):
         first = SHARED_ACCOUNTS + MARKET_ACCOUNTS * market
-        money -= book.cash[first + IMPACT] + book.cash[first + FUND]
+        money -= max(book.cash[first + IMPACT], 0) + max(book.cash[first + FUND], 0)
     for market in range(book.size.shape[0]):
         if parameters.isolated[market] and book.size[market, account] != 0:
             money = min(money, isolated_pool(book, market))

@@ -19,13 +19,13 @@ from protocol.book import (
     first_trader,
     market_accounts,
 )
-from protocol.collateral import WithdrawalRule, withdrawable
+from protocol.collateral import WithdrawalRule, deposit_asset, withdrawable
 from protocol.funding_rules import Observation
 from protocol.gating import Gates
 from protocol.invariants import InvariantError, violated
 from protocol.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
 from protocol.keepers import Offers
-from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment
+from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment, of_assets
 from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
 from protocol.liquidity import deposit as deposit_into
 from protocol.margin import below_maintenance, equity_of
@@ -106,7 +106,7 @@ class Exchange:
         self.waterfall = Waterfall(book, rules.waterfall)
         self.gates = Gates(len(book.mark))
         self.halted = False
-        self.deposited = np.zeros_like(book.cash)
+        self.deposited, self.brought = np.zeros((2, len(book.cash)), np.int64)
         self.locks = open_locks(book, rules.vault_lock, rules.pool_lock)
         self.enact(parameters)
         self.usable = self._usable()
@@ -232,7 +232,8 @@ class Exchange:
         """One round of the engine, then the waterfall for what it did not close.
 
         Resting orders only grow fewer within a block, so an account for which nothing could be done is
-        stuck, and not tried again until the mark moves or the next block brings new quotes.
+        stuck, and not tried again until the mark moves or the next block brings new quotes. An asset that
+        finds no buyer is told of once a block.
         """
         rows = self.engine.round(self.book, self.parameters, candidates, moment)
         rows["round"] = moment.number
@@ -240,8 +241,10 @@ class Exchange:
             journal.pay(moment.number, int(row["account"]), INSURANCE_FUND, -int(row["insurance"]))
             journal.pay(moment.number, int(row["account"]), LIQUIDITY_POOL, int(row["pool"]))
         self._rescue(rows, moment, journal)
+        sale, done = of_assets(rows), rows["filled"] != 0
         told = (rows["size"] != 0) | (rows["fee"] != 0) | (rows["pool"] != 0)
-        journal.liquidations.append(rows[told])
+        journal.liquidations.append(rows[told & ~sale])
+        journal.sales.append(rows[sale & (done | (moment.number == 0))])
         accounts, first = np.unique(rows["account"], return_index=True)
         owing = equity_of(self.book, self.parameters, accounts) < 0
         for account, market in zip(accounts[owing], rows["market"][first[owing]], strict=True):
@@ -249,8 +252,8 @@ class Exchange:
 
     def _rescue(self, rows: Rows, moment: Moment, journal: Journal) -> None:
         """Offer what the engine left to the vault and to counterparties; note for whom nothing was done."""
-        tried = rows["size"] != 0
-        left = tried & ((rows["filled"] == 0) | self.rules.waterfall.rescues_partial)
+        tried, sale = rows["size"] != 0, of_assets(rows)
+        left = tried & ~sale & ((rows["filled"] == 0) | self.rules.waterfall.rescues_partial)
         previous = self.prices.previous_mark
         helped = [
             index
@@ -258,7 +261,7 @@ class Exchange:
             if self.waterfall.rescue(self.parameters, rows[index], moment, previous, journal)
         ]
         gone = np.isin(rows["account"], rows["account"][rows["outcome"] == TAKEN_OVER])
-        rows["outcome"][gone & (rows["filled"] == 0)] = TAKEN_OVER
+        rows["outcome"][gone & ~sale & (rows["filled"] == 0)] = TAKEN_OVER
         idle = np.setdiff1d(np.flatnonzero(tried & (rows["filled"] == 0)), helped)
         moving = rows["account"][np.setdiff1d(np.flatnonzero(tried), idle)]
         journal.stuck = np.union1d(journal.stuck, np.setdiff1d(rows["account"][idle], moving))
@@ -271,6 +274,11 @@ class Exchange:
         self.book.flows[DEPOSITS] += amount
         self.deposited[account] += amount
         return amount
+
+    def deposit_asset(self, account: int, market: int, lots: int, price: int) -> None:
+        """Credit `lots` of a market's asset from outside, where a lot is worth `price` micro-USD."""
+        deposit_asset(self.book, account, market, lots)
+        self.brought[account] += lots * price
 
     def withdraw(self, account: int, amount: int, time: float) -> int:
         """Pay out up to what the gate and the initial margin allow; returns the amount [micro-USD].

@@ -27,6 +27,7 @@ STAGES = (
 
 NOBODY = np.empty(0, np.int64)
 PAYMENT = np.dtype([(name, np.int64) for name in ("round", "account", "stage", "amount")])
+NO_SALES = np.zeros(0, LIQUIDATION)
 
 
 class Cascade(NamedTuple):
@@ -42,6 +43,8 @@ class Cascade(NamedTuple):
     deleverages : (j,) DELEVERAGE
     payments : (i,) PAYMENT
         Losses that somebody else than the trader bore, by stage [micro-USD].
+    sales : (h,) LIQUIDATION
+        Assets of failing accounts sold, or offered in vain.
     """
 
     rounds: int
@@ -49,6 +52,7 @@ class Cascade(NamedTuple):
     liquidations: Rows
     deleverages: Rows
     payments: Rows
+    sales: Rows = NO_SALES
 
 
 class Journal:
@@ -60,6 +64,7 @@ class Journal:
     def __init__(self) -> None:
         self.liquidations: list[Rows] = []
         self.deleverages: list[Rows] = []
+        self.sales: list[Rows] = []
         self.payments: list[tuple[int, int, int, int]] = []
         self.attempts: list[int] = []
         self.stuck: Ints = NOBODY
@@ -97,4 +102,5 @@ class Journal:
             rows(self.liquidations, LIQUIDATION),
             rows(self.deleverages, DELEVERAGE),
             payments,
+            rows(self.sales, LIQUIDATION),
         )

@@ -153,6 +153,21 @@ def asset_value(book: Book, parameters: RiskParameters, market: int, units: int)
     return counted, counted - ppm_floor(value, parameters.weight_initial[market])
 
 
+@kernel
+def assets_beyond_weight(book: Book, parameters: RiskParameters, account: int) -> int:
+    """What an account's assets are worth at the oracle beyond what they count for, ≥ 0 [micro-USD].
+
+    An asset of weight 0 is no collateral, and left out.
+    """
+    beyond = 0
+    for market in range(book.size.shape[0]):
+        units = book.collateral[market, account]
+        if units != 0 and parameters.weight_maintenance[market] > 0:
+            value = units * book.oracle[market]
+            beyond += value - asset_value(book, parameters, market, units)[0]
+    return beyond
+
+
 @fragment
 def withheld_gain(weight: int, size: int, mark: int, entry: float) -> int:
     """The part of an unrealised gain that does not count, for what does count of it [micro-USD; ppm]."""

@@ -118,13 +118,13 @@ class Waterfall:
     ) -> None:
         """Deal with a deficit that nobody has covered.
 
-        A closed account is paid out of the fund of its market first; the last resort then takes the rest.
-        Where everybody pays by notional, or the venue halts, that also goes for the deficit of an account
-        whose positions nobody takes; elsewhere such an account waits.
+        An account with neither positions nor assets is paid out of the fund of its market first; the last
+        resort then takes the rest. Where everybody pays by notional, or the venue halts, that also goes for
+        the deficit of an account of which nobody takes what it has; elsewhere such an account waits.
         """
         deficit = -account_risk(self.book, parameters, account)[0]
         journal.debts.add(collateral_pool(parameters, market))
-        closed = not self.book.size[:, account].any()
+        closed = not (self.book.size[:, account].any() or self.book.collateral[:, account].any())
         paid = 0
         if closed:
             paid = self._cover(market, account, deficit)

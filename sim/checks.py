@@ -79,6 +79,10 @@ def _population_problems(scenario: "Scenario") -> Iterator[Problem]:
     if scenario.markets and not any(weights.get(name, UNLISTED_WEIGHT) for name in scenario.markets):
         rule = f"one of {', '.join(scenario.markets)} must have a weight above 0"
         yield broken("agents.retail", rule, market_weights=weights)
+    share, markets = scenario.agents.retail.asset_collateral, scenario.protocol.markets
+    if share and not any(market.collateral.initial_weight for market in markets.values()):
+        rule = "asset_collateral needs a market that takes its asset: collateral.initial_weight above 0"
+        yield broken("agents.retail", rule, "protocol.markets", asset_collateral=share)
 
 
 def _actor_problems(scenario: "Scenario") -> Iterator[Problem]:

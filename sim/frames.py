@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
 from protocol.journal import STAGES, UNCOVERED
+from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
 from sim.record import Recorder
 
@@ -23,7 +24,8 @@ class Tables:
         self.roles = self._role_names()
 
     def all(self) -> dict[str, pd.DataFrame]:
-        """Every table by its name in the run folder."""
+        """Every table by its name in the run folder; `sales` only where a venue sells collateral."""
+        sells = isinstance(self.model.exchange.engine, CollateralSales)
         return {
             "blocks": self.blocks(),
             "markets": self.markets(),
@@ -32,7 +34,7 @@ class Tables:
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
             "agents": self.agents(),
-        }
+        } | ({"sales": self.sales()} if sells else {})
 
     def _role_names(self) -> NDArray[Any]:
         """Role of every account, (n,) of str."""
@@ -99,6 +101,29 @@ class Tables:
         }
         return pd.DataFrame(columns)
 
+    def sales(self) -> pd.DataFrame:
+        """One row for each sale of a failing account's asset, and for each that found no buyer."""
+        block, rows = self.recorder.log("sales")
+        lot, market = self.model.units.lot[rows["market"]], rows["market"]
+        columns = {
+            "block": block,
+            "time": self._times(block),
+            "round": rows["round"],
+            "market": self.names[market],
+            "account": rows["account"],
+            "role": self.roles[rows["account"]],
+            "size": rows["size"] * lot,
+            "sold": rows["filled"] * lot,
+            "price": rows["limit"] / (lot * MICRO),
+            "oracle": rows["oracle"] / (lot * MICRO),
+            "paid_usd": np.abs(rows["quote"]) / MICRO,
+            "penalty_usd": rows["fee"] / MICRO,
+            "equity_before": rows["equity"] / MICRO,
+            "maintenance_before": rows["maintenance"] / MICRO,
+            "outcome": np.array(OUTCOMES)[rows["outcome"]],
+        }
+        return pd.DataFrame(columns)
+
     def deleverages(self) -> pd.DataFrame:
         """One row for each auto-deleveraging fill."""
         block, rows = self.recorder.log("deleverages")
@@ -155,18 +180,24 @@ class Tables:
         return frame.assign(route="genesis", reason="opening value")
 
     def agents(self) -> pd.DataFrame:
-        """One row for each role: what it brought, what it has, where it gained and lost [USD]."""
+        """One row for each role: what it brought, what it has, where it gained and lost [USD].
+
+        In equity assets count as the venue counts them, and deposits are cash. Profit takes assets at what
+        they are worth outside, when they come and at the end: bringing one is neither gain nor loss.
+        """
         recorder, exchange = self.recorder, self.model.exchange
-        equity = recorder.equity()
-        end = equity + self._share_value(exchange.book.shares, equity)
-        start = recorder.start_equity + self._share_value(recorder.start_shares, recorder.start_equity)
+        start = self._with_shares(recorder.start_equity, recorder.start_shares)
+        end = self._with_shares(recorder.equity(), exchange.book.shares)
+        had = self._with_shares(recorder.start_worth, recorder.start_shares)
+        has = self._with_shares(recorder.worth(), exchange.book.shares)
         deposits = exchange.deposited - recorder.start_deposits
-        outside = recorder.outside_worth() - recorder.start_outside + deposits
+        sent = deposits + exchange.brought - recorder.start_brought
+        outside = recorder.outside_worth() - recorder.start_outside + sent
         gas = self.model.outside.gas_paid
         liquidated = np.zeros(len(end), np.bool_)
         orders = recorder.log("liquidations")[1]
         liquidated[orders["account"][(orders["filled"] != 0) | (orders["outcome"] == TAKEN_OVER)]] = True
-        ruined = liquidated & (end < 0.01 * (start + np.maximum(deposits, 0)))
+        ruined = liquidated & (has < 0.01 * (had + np.maximum(sent, 0)))
         frame = pd.DataFrame(
             {
                 "role": self.roles,
@@ -174,7 +205,7 @@ class Tables:
                 "equity_start": start / MICRO,
                 "equity_end": end / MICRO,
                 "net_deposits": deposits / MICRO,
-                "venue_pnl": (end - start - deposits) / MICRO,
+                "venue_pnl": (has - had - sent) / MICRO,
                 "outside_pnl": (outside + gas) / MICRO,
                 "gas_paid": gas / MICRO,
                 "liquidated_accounts": liquidated,
@@ -187,12 +218,12 @@ class Tables:
         totals["pnl"] = totals["venue_pnl"] + totals["outside_pnl"] - totals["gas_paid"]
         return totals
 
-    def _share_value(self, shares: Ints, equity: Ints) -> Floats:
-        """Value of every account's shares, (m + 1, n), where vault and pools have this equity, (n,)."""
-        worth = equity[self.model.exchange.purses]
+    def _with_shares(self, owned: Ints, shares: Ints) -> Floats:
+        """What accounts own, (n,), with their shares, (m + 1, n), in the vault and pools among them."""
+        worth = owned[self.model.exchange.purses]
         liquidator = self.model.exchange.backstop.liquidator
-        worth[0] += equity[liquidator] if liquidator != VAULT else 0
+        worth[0] += owned[liquidator] if liquidator != VAULT else 0
         total = shares.sum(axis=1)
         price = np.divide(worth, total, out=np.zeros(len(worth)), where=total > 0)
-        value: Floats = price @ shares
+        value: Floats = owned + price @ shares
         return value

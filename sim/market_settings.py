@@ -25,7 +25,12 @@ class CollateralSettings(Settings):
 
     initial_weight: float = parameter(0.0, "1", ge=0, le=1, description="toward initial margin")
     maintenance_weight: float = parameter(0.0, "1", ge=0, le=1, description="toward maintenance margin")
-    penalty: float = parameter(0.05, "1", ge=0, lt=1, description="lost when it is sold for the owner")
+    discount: float = parameter(
+        0.05, "1", ge=0, lt=1, description="off the oracle price for whoever buys it from a failing account"
+    )
+    penalty: float = parameter(
+        0.01, "1", ge=0, lt=1, description="of what the buyer pays, to the insurance fund"
+    )
 
 
 class CurveSettings(Settings):
@@ -34,7 +39,6 @@ class CurveSettings(Settings):
     depth: float = parameter(5e6, "USD", gt=0, description="that moves its price by 1 %")
     base_spread: float = parameter(0.0005, "1", ge=0, lt=1, description="between its bid and ask")
     max_spread: float = parameter(0.02, "1", gt=0, lt=1)
-    max_position: float = parameter(20e6, "USD", gt=0, description="where the spread is widest")
     funding_divergence: float = parameter(
         1 / 33,
         "1",

@@ -17,10 +17,10 @@ from agents.role import (
 )
 from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints, Rows
-from protocol.collateral import deposit_asset
 from protocol.invariants import InvariantError
 from protocol.journal import Cascade
 from protocol.keepers import Offers
+from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.oracle import Reading
 from protocol.orders import join
 from sim.configuration import Scenario
@@ -67,7 +67,7 @@ class Model(mesa.Model):  # type: ignore[misc]
             if role is self.people.arbitrageurs:
                 self.outside.size[:, role.accounts] = -endowment.size
                 self.outside.cash[role.accounts] += price @ endowment.size
-        self.flow = np.zeros(len(price))
+        self.flow, self.unsold = np.zeros((2, len(price)))
 
     @property
     def time(self) -> float:
@@ -191,10 +191,17 @@ class Model(mesa.Model):  # type: ignore[misc]
         draws = stream(self.seed_value, "liquidation", self.block)
         tickets = draws.integers(0, 2**31, self.rounds)
         standing = Offers(*(np.concatenate(column) for column in zip(*offers, strict=True)))
+        self._tell_buyers(outside)
         cascade = self.exchange.liquidate(self.time, self.rounds, tickets, standing, self.gas_price)
         self._charge(self.exchange.engine.receipts())
         self._force(cascade, outside)
         return cascade
+
+    def _tell_buyers(self, outside: Ints) -> None:
+        """Let those who buy collateral know what it brings outside, behind what still waits there."""
+        if isinstance(self.exchange.engine, CollateralSales):
+            behind = self.world.execution_factor(-self.unsold * outside / MICRO)
+            self.exchange.engine.outside[:] = outside * behind
 
     def _charge(self, receipts: Rows) -> None:
         """Take what keepers have spent on gas and priority out of their wallets."""
@@ -203,8 +210,11 @@ class Model(mesa.Model):  # type: ignore[misc]
         np.add.at(self.outside.gas_paid, receipts["keeper"], spent)
 
     def _force(self, cascade: Cascade, outside: Ints) -> None:
-        """Tell the world which trades, whose hedges will reach it, nobody decided on."""
+        """Tell the world which trades nobody decided on; their hedges, and assets sold, will reach it."""
+        sold = cascade.sales
+        np.subtract.at(self.unsold, sold["market"], sold["filled"])
         forced = np.zeros(len(outside))
+        np.add.at(forced, sold["market"], sold["filled"])
         np.add.at(forced, cascade.liquidations["market"], cascade.liquidations["filled"])
         closed = cascade.deleverages[np.isin(cascade.deleverages["counterparty"], self.people.hedgers)]
         np.add.at(forced, closed["market"], closed["size"])
@@ -213,11 +223,12 @@ class Model(mesa.Model):  # type: ignore[misc]
     def _hedge(self, batches: list[Hedges], outside: Ints) -> None:
         """Execute hedges outside, as far as depth allows and each at half the impact of all.
 
-        The flow moves the next block's price.
+        The flow moves the next block's price. Those who have bought collateral sell it beside the hedges.
         """
-        wanted = self.outside.flow(batches) * outside / MICRO
+        wanted = (self.outside.flow(batches) - self.unsold) * outside / MICRO
         share = self.world.share_filled(wanted)
         self.flow = share * wanted
+        self.unsold -= share * self.unsold
         filled = [Hedges(batch.account, batch.market, batch.lots * share[batch.market]) for batch in batches]
         self.outside.execute(filled, outside * self.world.execution_factor(self.flow))
 
@@ -245,8 +256,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         elif kind == SELL_SHARES:
             exchange.sell_shares(account, target, amount)
         elif kind == DEPOSIT_ASSET:
-            deposit_asset(exchange.book, account, target, amount)
-            self.outside.cash[account] -= amount * self._outside_price()[target]
+            price = int(self._outside_price()[target])
+            exchange.deposit_asset(account, target, amount, price)
+            self.outside.cash[account] -= amount * price
 
     def close(self) -> None:
         """Let Mesa forget this model, so that a worker's memory stays flat over many runs."""

@@ -19,6 +19,7 @@ from protocol.exchange import Exchange
 from sim.configuration import Scenario
 from sim.streams import stream
 from sim.venue import Grid
+from sim.venue_settings import ProtocolSettings
 
 
 class Population(NamedTuple):
@@ -93,8 +94,12 @@ def named(actor: Actor, name: str) -> Actor:
 
 
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
-    """Credit a role's deposits and give it its opening positions, entered at the opening price."""
+    """Credit a role's deposits and assets; give it its opening positions, entered at the opening price."""
     book = exchange.book
+    if endowment.assets is not None:
+        for market, index in np.argwhere(endowment.assets > 0).tolist():
+            lots, price = int(endowment.assets[market, index]), int(book.mark[market])
+            exchange.deposit_asset(int(role.accounts[index]), market, lots, price)
     for account, amount in zip(role.accounts.tolist(), endowment.cash.tolist(), strict=True):
         exchange.deposit(account, amount)
     book.size[:, role.accounts] = endowment.size
@@ -121,7 +126,7 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
     """
     price, parameters = exchange.book.mark.copy(), exchange.parameters
     interest = scenario.world.share * scenario.world.open_interest * MICRO
-    crowd = people.retail.endow(interest, price, parameters.initial)
+    crowd = people.retail.endow(interest, price, parameters)
     residual = -crowd.size.sum(axis=1)
     carried = np.zeros_like(residual) if exchange.venue.automated else residual
     deposits = {VAULT: scenario.protocol.vault.deposits * MICRO} if people.vault else {}
@@ -142,7 +147,17 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
         bring_in(exchange, role, endowment)
     seat_counterparties(exchange, residual - carried)
     exchange.venue.refresh(exchange.book, parameters, 0.0, exchange.usable.quote)
-    exchange.deposit(INSURANCE, round(scenario.protocol.insurance_fund * MICRO))
+    fill_purses(exchange, scenario.protocol)
     for account, purse in zip(people.depositors.accounts.tolist(), people.depositors.purse, strict=True):
-        exchange.buy_shares(account, int(purse), int(exchange.book.cash[account]))
+        money = int(exchange.book.cash[account])
+        if exchange.buy_shares(account, int(purse), money) == 0 and money > 0:
+            raise ValueError(f"a deposit must buy shares, got 0 for {money} micro-USD into account {purse}")
     return brought
+
+
+def fill_purses(exchange: Exchange, settings: ProtocolSettings) -> None:
+    """Bring in the insurance fund and, where price impact is paid, the purses that it is paid from."""
+    exchange.deposit(INSURANCE, round(settings.insurance_fund * MICRO))
+    if settings.venue.kind == "impact_pool":
+        for purse, market in zip(exchange.book.impact.tolist(), settings.markets.values(), strict=True):
+            exchange.deposit(purse, round(market.pool.impact_pool * MICRO))

@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import CLEARING, FEES, FUNDING_SCALE, INSURANCE, VAULT, Floats, Ints, Rows, first_trader
+from protocol.book import (
+    CLEARING,
+    FEES,
+    FUNDING_SCALE,
+    INSURANCE,
+    VAULT,
+    Book,
+    Floats,
+    Ints,
+    Rows,
+    first_trader,
+)
 from protocol.deleveraging import DELEVERAGE
 from protocol.invariants import unsettled
 from protocol.journal import PAYMENT, Cascade
@@ -62,6 +73,7 @@ MARKET = np.dtype(
         )
     ]
 )
+EVENTS = {"liquidations": LIQUIDATION, "deleverages": DELEVERAGE, "payments": PAYMENT, "sales": LIQUIDATION}
 
 
 class Recorder:
@@ -72,11 +84,12 @@ class Recorder:
         blocks, markets = model.scenario.clock.blocks, len(model.units.names)
         self.blocks = np.zeros(blocks, BLOCK)
         self.markets = np.zeros((blocks, markets), MARKET)
-        self.events: dict[str, list[Rows]] = {"liquidations": [], "deleverages": [], "payments": []}
+        self.events: dict[str, list[Rows]] = {name: [] for name in EVENTS}
         self.event_blocks: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self.events}
-        self.start_equity = self.equity()
+        self.start_equity, self.start_worth = self.equity(), self.worth()
         self.start_outside = self.outside_worth()
         self.start_deposits = model.exchange.deposited.copy()
+        self.start_brought = model.exchange.brought.copy()
         self.start_shares = model.exchange.book.shares.copy()
 
     def equity(self) -> NDArray[np.int64]:
@@ -84,9 +97,19 @@ class Recorder:
 
         What the clearing account still has to pay out belongs to those it is owed to.
         """
-        exchange = self.model.exchange
-        equity: NDArray[np.int64] = accounts_risk(exchange.book, exchange.parameters)[0]
-        equity[CLEARING] -= unsettled(exchange.book) // FUNDING_SCALE
+        return self._equity(self.model.exchange.book)
+
+    def worth(self) -> NDArray[np.int64]:
+        """Equity of every account with its assets in full at the outside price, (n,) [micro-USD]."""
+        book = self.model.exchange.book
+        if not book.collateral.any():
+            return self.equity()
+        assets: NDArray[np.int64] = self.model.units.price(self.model.world.outside) @ book.collateral
+        return self._equity(book._replace(collateral=np.zeros_like(book.collateral))) + assets
+
+    def _equity(self, book: Book) -> NDArray[np.int64]:
+        equity: NDArray[np.int64] = accounts_risk(book, self.model.exchange.parameters)[0]
+        equity[CLEARING] -= unsettled(book) // FUNDING_SCALE
         return equity
 
     def _outside_equity(self, equity: Ints) -> Ints:
@@ -110,9 +133,8 @@ class Recorder:
         index = self.model.block - 1
         self._record_block(self.blocks[index], orders, fills, cascade)
         self._record_markets(self.markets[index], fills, cascade, premium)
-        for name, rows in zip(
-            self.events, (cascade.liquidations, cascade.deleverages, cascade.payments), strict=True
-        ):
+        for name in EVENTS:
+            rows = getattr(cascade, name)
             if len(rows):
                 self.events[name].append(rows)
                 self.event_blocks[name].append(np.full(len(rows), self.model.block, np.int32))
@@ -170,9 +192,8 @@ class Recorder:
 
     def log(self, name: str) -> tuple[NDArray[np.int32], Rows]:
         """Blocks and rows of one event log, in order."""
-        dtypes = {"liquidations": LIQUIDATION, "deleverages": DELEVERAGE, "payments": PAYMENT}
         if not self.events[name]:
-            return np.zeros(0, np.int32), np.zeros(0, dtypes[name])
+            return np.zeros(0, np.int32), np.zeros(0, EVENTS[name])
         return np.concatenate(self.event_blocks[name]), np.concatenate(self.events[name])
 
     def transcript(self) -> str:

@@ -9,6 +9,7 @@ from protocol.book import FUND, Book, Floats, Ints, market_accounts, open_book
 from protocol.exchange import Exchange
 from protocol.keepers import AuctionRule
 from protocol.liquidations.closes import Closes
+from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales, SaleTerms
 from protocol.liquidations.record import Engine
 from protocol.liquidations.seizure import WindowParameters
 from protocol.liquidations.shortage import TransferRules
@@ -120,7 +121,25 @@ def _skew_parameters(settings: ProtocolSettings) -> SkewParameters:
 
 
 def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
-    """How failing accounts are closed, by the kind of liquidation; the scenario has checked that it fits."""
+    """How failing accounts are closed, and their assets sold if the venue takes any.
+
+    A pool that seizes accounts keeps their assets.
+    """
+    closing = open_closing(settings, venue, book)
+    assets = [market.collateral for market in settings.markets.values()]
+    taken = any(asset.maintenance_weight > 0 for asset in assets)
+    if not taken or isinstance(settings.liquidation, WindowSettings):
+        return closing
+    terms = SaleTerms(
+        discount=integers([ppm(asset.discount) for asset in assets]),
+        penalty=integers([ppm(asset.penalty) for asset in assets]),
+        buyer=OUTSIDE,
+    )
+    return CollateralSales(closing, terms, len(book.mark))
+
+
+def open_closing(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
+    """How positions are closed, by the kind of liquidation; the scenario has checked that it fits."""
     chosen = settings.liquidation
     match chosen, venue:
         case SliceSettings(), LimitBook():

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from venue import ALICE, BOB, CAROL, DAVE, ERIN, hold, liquidate, quote, set_price, usd, venue
+from venue import ALICE, BOB, CAROL, DAVE, ERIN, hold, integers, liquidate, quote, set_price, usd, venue
 
 from protocol.audit import snapshot
 from protocol.book import INSURANCE, VAULT, move_cash
 from protocol.cascade_audit import CASCADE_LAWS, broken_by_cascade
 from protocol.exchange import Exchange
 from protocol.journal import INSURANCE_FUND, PAYMENT, Cascade
+from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales, SaleTerms
+from protocol.liquidations.record import LIQUIDATION, SOLD
 
 pytestmark = pytest.mark.kernel
 
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.kernel
 def failing() -> Exchange:
     """ALICE owes and sells into CAROL's bid; DAVE owes in a market without bids; ERIN holds nothing."""
     exchange = venue(1_300, 1e5, 1e5, 500, 1e4, prices=(100.0, 100.0), insurance=5_000)
+    terms = SaleTerms(integers(50_000, 50_000), integers(0, 0), OUTSIDE)
+    exchange.engine = CollateralSales(exchange.engine, terms, 2)
     hold(exchange, ALICE, BOB, 100)
     hold(exchange, DAVE, BOB, 40, market=1)
     quote(exchange, CAROL, (100, 85))
@@ -131,6 +135,28 @@ def open_the_gate(exchange: Exchange, cascade: Cascade) -> Cascade:
     return cascade
 
 
+def lose_an_asset(exchange: Exchange, cascade: Cascade) -> Cascade:
+    exchange.book.collateral[1, ERIN] += 1
+    return cascade
+
+
+def sale(exchange: Exchange, **numbers: int) -> Cascade:
+    """A cascade in which ERIN has sold an asset."""
+    row = np.zeros(1, LIQUIDATION)
+    row["account"], row["outcome"] = ERIN, SOLD
+    for name, number in numbers.items():
+        row[name] = number
+    return cascade_of(exchange)._replace(sales=row)
+
+
+def sell_for_somebody_sound(exchange: Exchange, cascade: Cascade) -> Cascade:
+    return sale(exchange, equity=0, maintenance=0)
+
+
+def sell_for_a_holder_who_has_something_left(exchange: Exchange, cascade: Cascade) -> Cascade:
+    return sale(exchange, equity=1, maintenance=2)
+
+
 VIOLATIONS = [
     (move_a_bystander, "records_explain_positions"),
     (liquidate_somebody_sound, "only_failing_accounts_are_liquidated"),
@@ -152,6 +178,9 @@ VIOLATIONS = [
     (charge_a_bystander, "bystanders_bear_only_what_is_shared"),
     (reward_a_bystander, "bystanders_bear_only_what_is_shared"),
     (open_the_gate, "debts_close_the_gate"),
+    (lose_an_asset, "sales_explain_assets"),
+    (sell_for_somebody_sound, "only_failing_accounts_sell"),
+    (sell_for_a_holder_who_has_something_left, "only_failing_accounts_sell"),
 ]
 
 

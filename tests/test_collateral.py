@@ -198,6 +198,14 @@ def test_withdrawals_are_never_paid_from_fees_insurance_or_impact_purses() -> No
     assert pool_money(book, rules, ALICE) == before - 6 * usd(7)
 
 
+def test_what_an_impact_purse_owes_is_nobodys_to_withdraw() -> None:
+    book, rules = holding(1_000, (0, 100), (0, 50)), parameters(2)
+    before = pool_money(book, rules, ALICE)
+    move_cash(book, int(market_accounts(2, IMPACT)[1]), BOB, usd(7))
+
+    assert pool_money(book, rules, ALICE) == before
+
+
 def test_an_isolated_market_pays_from_what_its_own_holders_brought() -> None:
     rules = parameters(2, isolated=np.array([False, True]))
     book = holding(0, (0, 100), (0, 50))

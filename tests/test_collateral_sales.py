@@ -18,14 +18,13 @@ from protocol.liquidations.collateral_sales import (
     CollateralSales,
     Sale,
     SaleTerms,
-    collateral_to_sell,
+    best_to_sell,
     health_gain,
     least_lots,
-    plan_sales,
     priced_sale,
     sell_collateral,
 )
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, NO_OFFERS, UNFILLED, Moment, Unattended
+from protocol.liquidations.record import LIQUIDATION, NO_OFFERS, SOLD, UNSOLD, Moment, Unattended
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
 from protocol.scan import liquidatable
@@ -83,6 +82,13 @@ def sell(book: Book, rules: RiskParameters, terms: SaleTerms, outside: float = 0
     return engine.round(book, rules, liquidatable(book, rules), NOW)
 
 
+def sold(book: Book, rules: RiskParameters, terms: SaleTerms) -> list[int]:
+    """Units of each asset that ALICE sells in a round."""
+    rows, units = sell(book, rules, terms), np.zeros(len(book.mark), np.int64)
+    np.subtract.at(units, rows["market"], rows["filled"])
+    return list(units.tolist())
+
+
 def test_a_keeper_buys_at_a_discount_and_the_fund_takes_its_penalty() -> None:
     book, rules = owing(8_500, (10, 1_000)), rules_for(0.8)
     terms = terms_for(0.05, 0.01, BOB)
@@ -137,27 +143,36 @@ def test_a_keeper_needs_initial_margin_with_the_asset_and_without_the_cash(cash:
 
 
 @pytest.mark.parametrize(
-    ("debt", "sold"),
+    ("debt", "units"),
     [(8_000, 0), (8_000.000001, 1), (8_100, 1), (8_100.000001, 2), (8_500, 5), (9_000, 10), (12_000, 10)],
 )
-def test_the_least_is_sold_that_restores_maintenance(debt: float, sold: int) -> None:
+def test_the_least_is_sold_that_restores_maintenance(debt: float, units: int) -> None:
     """Each unit at 1,000 brings 900 and counted for 800; ten of them never carry more than 9,000."""
     book = owing(debt, (10, 1_000))
 
-    assert collateral_to_sell(book, rules_for(0.8), terms_for(0.1), ALICE).tolist() == [sold]
+    assert sold(book, rules_for(0.8), terms_for(0.1)) == [units]
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_asset_of_the_lowest_weight_goes_first(order: int) -> None:
+@pytest.mark.parametrize(("shortage", "units"), [(450, [0, 2]), (4_450, [5, 10]), (5_001, [10, 10])])
+def test_the_asset_of_the_lowest_weight_goes_first(shortage: float, units: list[int], order: int) -> None:
     """Of one asset a unit adds 900 − 800, of the other 900 − 500, so 450 needs two of the second."""
-    book = owing(8_000 + 5_000 + 450, (10, 1_000), (10, 1_000))
+    book = owing(8_000 + 5_000 + shortage, (10, 1_000), (10, 1_000))
     rules, terms = rules_for(*(0.8, 0.5)[::order]), terms_for(0.1, markets=2)
 
-    assert collateral_to_sell(book, rules, terms, ALICE).tolist() == [0, 2][::order]
+    assert sold(book, rules, terms) == units[::order]
 
-    move_cash(book, ALICE, BOB, usd(4_000))
 
-    assert collateral_to_sell(book, rules, terms, ALICE).tolist() == [5, 10][::order]
+def test_where_the_best_asset_finds_no_buyer_the_next_one_goes() -> None:
+    book = owing(8_000 + 5_000 + 450, (10, 1_000), (10, 1_000))
+    engine = CollateralSales(Closer(), terms_for(0.1, markets=2), 2)
+    engine.outside[:] = usd(1_000), usd(800)
+    rows = engine.round(book, rules_for(0.8, 0.5), integers(ALICE), NOW)
+
+    assert rows["market"].tolist() == [1, 0]
+    assert rows["outcome"].tolist() == [UNSOLD, SOLD]
+    assert rows["filled"].tolist() == [0, -5]
+    assert rows["size"].tolist() == [-2, -5]
 
 
 @pytest.mark.parametrize("weight", [0.9, 0.95, 1.0])
@@ -166,21 +181,19 @@ def test_everything_is_sold_where_no_weight_leaves_room_for_the_discount(weight:
     if liquidatable(book, rules).tolist() == []:
         move_cash(book, ALICE, BOB, usd(2))
 
-    assert collateral_to_sell(book, rules, terms_for(0.1), ALICE).tolist() == [10]
-    assert sell(book, rules, terms_for(0.1))["outcome"].tolist() == [COMPLETE]
+    assert sold(book, rules, terms_for(0.1)) == [10]
     assert account_risk(book, rules, ALICE)[0] < 0
 
 
 def test_an_asset_that_does_not_count_is_sold_too() -> None:
     book, rules = owing(100, (10, 50)), rules_for(0.0)
 
-    assert collateral_to_sell(book, rules, terms_for(0.2), ALICE).tolist() == [3]
+    assert sold(book, rules, terms_for(0.2)) == [3]
 
 
 def test_a_sound_account_sells_nothing() -> None:
     book, rules = owing(8_000, (10, 1_000)), rules_for(0.8)
 
-    assert collateral_to_sell(book, rules, terms_for(0.1), ALICE).tolist() == [0]
     assert len(CollateralSales(Closer(), terms_for(0.1), 1).round(book, rules, integers(ALICE), NOW)) == 0
 
 
@@ -212,7 +225,8 @@ def test_no_cheaper_sale_restores_the_account_by_exhaustive_search(
 ) -> None:
     book, rules, terms = case
     shortage = -account_risk(book, rules, ALICE)[0]
-    chosen = collateral_to_sell(book, rules, terms, ALICE)
+    copied = Book._make(column.copy() for column in book)
+    chosen = np.array(sold(copied, rules, terms._replace(buyer=OUTSIDE)))
     units = book.collateral[:, ALICE].tolist()
     enough = [
         lots for lots in product(*(range(each + 1) for each in units)) if gain_of(case, lots) >= shortage
@@ -247,7 +261,7 @@ def test_a_round_conserves_cash_and_assets_and_restores_or_empties_the_account(
     assert conserved(book)
     assert set(rows["account"]) <= {ALICE}
     assert (rows["insurance"] >= 0).all()
-    if ALICE in candidates and (rows["outcome"] == COMPLETE).all():
+    if ALICE in candidates and (rows["outcome"] == SOLD).all():
         assert after >= 0 or left == 0
     elif ALICE not in candidates:
         assert after == before
@@ -269,15 +283,16 @@ def test_the_record_of_a_sale() -> None:
         "equity": -usd(500),
         "fee": usd(38),
         "insurance": usd(38),
-        "outcome": COMPLETE,
+        "outcome": SOLD,
     }
 
 
 def test_another_engine_closes_positions_and_only_the_rest_is_sold_out() -> None:
+    """ALICE has 500 − 390 left over ten longs that need 120, CAROL owes 501 on what counts for 500."""
     book, rules = holding(0, (10, 1_000)), rules_for(0.5)
     for account in (ALICE, BOB, CAROL):
         deposit_asset(book, account, 0, 1)
-    move_cash(book, ALICE, BOB, usd(3_000))
+    move_cash(book, ALICE, BOB, usd(390))
     move_cash(book, CAROL, BOB, usd(501))
     closer = Closer()
     engine = CollateralSales(closer, terms_for(0.1), 1)
@@ -288,6 +303,27 @@ def test_another_engine_closes_positions_and_only_the_rest_is_sold_out() -> None
     assert closer.called == [[ALICE]]
     assert rows["account"].tolist() == [CAROL, -1]
     assert book.collateral[0, [ALICE, BOB, CAROL]].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("debt", "outside", "sold_units", "closed"),
+    [(500, 0, 0, True), (500.000001, 0, 1, False), (500.000001, 899, 0, True), (5_000, 0, 1, False)],
+)
+def test_who_is_worth_less_than_nothing_sells_before_positions_are_closed(
+    debt: float, outside: float, sold_units: int, closed: bool
+) -> None:
+    """A unit worth 1,000 counts for 500, and ten longs need 120; without a buyer the positions go on."""
+    book, rules = holding(0, (10, 1_000)), rules_for(0.5)
+    deposit_asset(book, ALICE, 0, 1)
+    move_cash(book, ALICE, BOB, usd(debt))
+    closer = Closer()
+    engine = CollateralSales(closer, terms_for(0.1), 1)
+    engine.outside[:] = usd(outside)
+    engine.round(book, rules, integers(ALICE), NOW)
+
+    assert closer.called == ([[ALICE]] if closed else [])
+    assert book.collateral[0, ALICE] == 1 - sold_units
+    assert book.size[0, ALICE] == 10
 
 
 def test_the_other_engine_is_asked_again_while_it_is_busy() -> None:
@@ -325,24 +361,23 @@ def test_at_a_floor_price_nobody_buys_what_is_cheaper_outside() -> None:
     rows = sell(book, rules, terms, outside=10)
 
     assert liquidatable(book, rules).tolist() == [ALICE]
-    assert rows["outcome"].tolist() == [UNFILLED]
+    assert rows["outcome"].tolist() == [UNSOLD]
     assert rows["filled"].tolist() == [0]
     assert book.cash[ALICE] + book.collateral[0, ALICE] * usd(10) == -usd(59_000 - 10_000)
 
     rows = sell(book, rules, terms, outside=96.3)
 
-    assert rows["outcome"].tolist() == [COMPLETE]
+    assert rows["outcome"].tolist() == [SOLD]
     assert account_risk(book, rules, ALICE)[0] >= 0
     assert conserved(book)
 
 
 def test_compiled_and_interpreted_sales_agree() -> None:
     book, rules, terms = owing(8_500, (10, 1_000)), rules_for(0.8), terms_for(0.05, 0.01)
-    chosen, again = np.zeros((2, 1), np.int64)
-    plan_sales(book, rules, terms, ALICE, chosen)
-    plan_sales.py_func(book, rules, terms, ALICE, again)
-    lots = least_lots(book, rules, terms, ALICE, 0, usd(500))
+    lots, tried = least_lots(book, rules, terms, ALICE, 0, usd(500)), integers(0)
 
-    assert chosen.tolist() == again.tolist() == [lots] == [4]
+    assert lots == 4
     assert least_lots.py_func(book, rules, terms, ALICE, 0, usd(500)) == lots
+    assert best_to_sell.py_func(book, rules, terms, ALICE, tried) == 0
+    assert best_to_sell(book, rules, terms, ALICE, tried) == 0
     assert priced_sale.py_func(book, terms, 0, 3) == priced_sale(book, terms, 0, 3)

@@ -23,18 +23,6 @@ from protocol.exchange import Exchange
 from protocol.scan import liquidatable
 
 pytestmark = pytest.mark.kernel
-KNOWN = {
-    "while_the_owner_has_an_asset_that_covers_it[drift]": "assets are sold last",
-    "hile_the_owner_has_an_asset_that_covers_it[gmx_v2]": "assets are sold last",
-}
-
-
-@pytest.fixture(autouse=True)
-def known_faults(request: pytest.FixtureRequest) -> None:
-    """Expect a test to fail whose fault is known and not mended yet."""
-    for ending, reason in KNOWN.items():
-        if request.node.name.endswith(ending):
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 def gap(preset: str, *, to: float = 95.0, quotes: int = 0, **purses: float) -> Exchange:

@@ -8,7 +8,7 @@ from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, first_trader, share_rows
 from protocol.invariants import violated
 from sim.model import Model
-from sim.population import account_count
+from sim.population import account_count, endow
 
 NOBODY = (
     "agents.market_makers.accounts=0",
@@ -89,6 +89,22 @@ def test_the_fund_and_the_vault_open_with_what_the_scenario_gives_them() -> None
         assert equity(model, VAULT) == pytest.approx(1e6, abs=1e-4)
         assert book.shares.sum() == book.cash[VAULT]
         assert not book.cash[model.people.depositors.accounts].any()
+
+
+def test_impact_purses_open_with_what_the_scenario_gives_them() -> None:
+    money = ("protocol.markets.BTC.pool.impact_pool=2500", "protocol.markets.ETH.pool.impact_pool=1000")
+    with opened(calm("protocol.preset=gmx_v2", *money)) as model:
+        book = model.exchange.book
+
+        assert book.cash[book.impact].tolist() == [2_500 * MICRO, 1_000 * MICRO]
+
+
+def test_a_deposit_that_buys_no_share_stops_the_run() -> None:
+    with opened(calm()) as model:
+        exchange = model.exchange
+        exchange.buy_shares = lambda *_: 0
+        with pytest.raises(ValueError, match=r"a deposit must buy shares, got 0 for \d+ micro-USD into"):
+            endow(exchange, model.people, model.scenario)
 
 
 def test_a_vault_that_neither_quotes_nor_takes_over_is_no_agent() -> None:

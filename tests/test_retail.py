@@ -10,6 +10,7 @@ from agents.retail import Retail
 from agents.role import DEPOSIT, WITHDRAW
 from protocol.arithmetic import MICRO
 from sim.model import Model
+from sim.problems import ScenarioError
 
 EVERYBODY = "agents.retail.attention=1.0e+6"
 CROWD = "agents.retail.accounts=4000"
@@ -241,3 +242,75 @@ def test_winners_take_half_of_what_exceeds_twice_their_start() -> None:
 
     assert (moves.account.tolist(), moves.kind.tolist()) == ([retail.accounts[0]], [WITHDRAW])
     assert moves.amount[0] == pytest.approx(0.5 * retail.start_cash[0], abs=1)
+
+
+def taken(initial: float, maintenance: float, *markets: str) -> tuple[str, ...]:
+    """Settings of a venue that takes the assets of some markets."""
+    weights = f"{{initial_weight: {initial}, maintenance_weight: {maintenance}}}"
+    return tuple(f"protocol.markets.{market}.collateral={weights}" for market in markets)
+
+
+BOTH = taken(0.7, 0.8, "BTC", "ETH")
+
+
+def test_assets_give_the_margin_that_cash_would_have_given() -> None:
+    with (
+        opened(calm(*BOTH)) as model,
+        opened(calm(*BOTH, "agents.retail.asset_collateral=0.5", CROWD)) as half,
+        opened(calm(*BOTH, "agents.retail.asset_collateral=1")) as all_of_them,
+    ):
+        accounts, book = model.people.retail.accounts, all_of_them.exchange.book
+        plain, assets = (sight(each).risk[:, accounts] for each in (model, all_of_them))
+        a_lot = 0.7 * book.mark.max()
+        home = all_of_them.people.retail.home
+        counted = (book.mark @ book.collateral[:, accounts]) * 0.8 + book.cash[accounts]
+        start = all_of_them.people.retail.start_cash
+        share = np.mean(half.exchange.book.collateral[:, half.people.retail.accounts].any(axis=0))
+
+    np.testing.assert_array_equal(book.size[:, accounts], model.exchange.book.size[:, accounts])
+    np.testing.assert_allclose(assets[0] - assets[1], plain[0] - plain[1], atol=2)
+    assert (assets[0] >= plain[0] - 2).all()
+    assert not book.collateral[1 - home, accounts].any()
+    assert (book.cash[accounts] + book.mark @ book.size[:, accounts] < a_lot + 1).all()
+    np.testing.assert_allclose(start, counted + book.mark @ book.size[:, accounts], atol=2)
+    assert share == pytest.approx(0.5, abs=0.05)  # five standard errors, and the poorest have no lot
+
+
+def test_who_brings_assets_is_drawn_apart_from_everything_else() -> None:
+    with opened(calm(*BOTH)) as without, opened(calm(*BOTH, "agents.retail.asset_collateral=0.3")) as model:
+        for trait in ("style", "home", "has_stop", "has_target", "watches", "leverage", "weight"):
+            np.testing.assert_array_equal(
+                getattr(model.people.retail, trait), getattr(without.people.retail, trait)
+            )
+        np.testing.assert_array_equal(model.exchange.book.size, without.exchange.book.size)
+        np.testing.assert_array_equal(model.outside.cash, without.outside.cash)
+
+
+def test_an_asset_that_the_venue_does_not_take_stays_at_home() -> None:
+    with opened(calm(*taken(0.7, 0.8, "ETH"), "agents.retail.asset_collateral=1")) as model:
+        retail, book = model.people.retail, model.exchange.book
+        brought = book.collateral[:, retail.accounts].sum(axis=1)
+
+    assert brought[0] == 0
+    assert brought[1] > 0
+    assert (
+        retail.start_cash[retail.home == 0] == model.exchange.deposited[retail.accounts][retail.home == 0]
+    ).all()
+
+
+def test_an_entry_on_assets_keeps_to_what_they_count_for_at_first() -> None:
+    wishes = (EVERYBODY, FLAT, "agents.retail.entry=1", "agents.retail.caution=0", *BOTH)
+    with (
+        opened(calm(*wishes)) as model,
+        opened(calm(*wishes, "agents.retail.asset_collateral=1")) as assets,
+    ):
+        plain, wanted = (each.people.retail.act(sight(each)).orders for each in (model, assets))
+
+    np.testing.assert_array_equal(wanted.account, plain.account)
+    np.testing.assert_allclose(wanted.size, plain.size, atol=1)
+
+
+def test_assets_need_a_venue_that_takes_one() -> None:
+    rule = r"agents\.retail: asset_collateral needs a market that takes its asset"
+    with pytest.raises(ScenarioError, match=rule):
+        calm("agents.retail.asset_collateral=0.5")

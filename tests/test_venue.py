@@ -12,6 +12,7 @@ from small import PRICES, at, calm, empty_venue
 
 from protocol.book import FUND, INSURANCE, market_accounts
 from protocol.liquidations.closes import Closes
+from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales
 from protocol.liquidations.slices import Slices
 from protocol.liquidations.tranches import Tranches
 from protocol.liquidations.transfers import Transfers
@@ -221,6 +222,24 @@ def test_a_skew_priced_venue_has_one_pool_hyperliquid_one_purse_and_others_a_sea
     assert pools == dict.fromkeys(FAMILIES, 2) | {"synthetix_v3": 1, "hyperliquid": 1}
 
 
+ETHER = "{initial_weight: 0.7, maintenance_weight: 0.8, discount: 0.1, penalty: 0.02}"
+
+
+@pytest.mark.parametrize("preset", FAMILIES)
+def test_a_venue_that_takes_an_asset_sells_it_unless_it_seizes_accounts(preset: str) -> None:
+    engine = empty_venue(preset, f"protocol.markets.ETH.collateral={ETHER}").engine
+    closing = FAMILIES[preset][1]
+    if preset == "synthetix_v3":
+        assert isinstance(engine, closing)
+        return
+
+    assert isinstance(engine, CollateralSales)
+    assert isinstance(engine.positions, closing)
+    assert engine.parameters.buyer == OUTSIDE
+    assert engine.parameters.discount.tolist() == [50_000, 100_000]
+    assert engine.parameters.penalty.tolist() == [10_000, 20_000]
+
+
 def test_keepers_may_take_over_on_an_order_book_too() -> None:
     exchange = empty_venue("dydx_v4", "protocol.liquidation={kind: transfers}")
 
@@ -244,15 +263,11 @@ WITH_THE_PEOPLE = {
     "vault.order_share",
     "vault.skew",
     "markets.BTC.liquidity",
+    "markets.BTC.pool.impact_pool",
     "oracle.noise",
     "oracle.gas_delay",
 }
 KINDS = {"venue.kind", "funding.kind", "liquidation.kind"}
-NOT_READ = {
-    "markets.BTC.collateral.penalty": "collateral is never sold for its owner",
-    "markets.BTC.amm.max_position": "the spread does not know it",
-    "markets.BTC.pool.impact_pool": "the impact purse opens empty",
-}
 OTHERS = {
     "backstop.rule": "takeover",
     "adl.rule": "drain",
@@ -269,7 +284,11 @@ OTHERS = {
 
 
 VARIANTS = {preset: (preset,) for preset in names("preset")} | {
-    "push feed": ("dydx_v4", "protocol.oracle.kind=push")
+    "push feed": ("dydx_v4", "protocol.oracle.kind=push"),
+    "collateral": (
+        "dydx_v4",
+        "protocol.markets.BTC.collateral={initial_weight: 0.8, maintenance_weight: 0.9}",
+    ),
 }
 
 
@@ -329,13 +348,7 @@ OF_A_KIND = [
 ]
 
 
-def marked(case: Any, known: dict[Any, str]) -> Any:
-    """A case; one that nobody reads, as is known, is expected to fail."""
-    given = case if isinstance(case, tuple) else (case,)
-    return pytest.param(*given, marks=pytest.mark.xfail(reason=known[case]) if case in known else [])
-
-
-@pytest.mark.parametrize("path", [marked(path, NOT_READ) for path in sorted(set().union(*SETTINGS.values()))])
+@pytest.mark.parametrize("path", sorted(set().union(*SETTINGS.values())))
 def test_every_setting_of_the_venue_is_read_under_some_preset(path: str) -> None:
     assert any(changes_something(variant, path) for variant, known in SETTINGS.items() if path in known)
 

@@ -128,17 +128,24 @@ def share_out(book: Book, account: int, rows: Rows) -> None:
 
 
 @kernel
+def owns_assets(book: Book, account: int) -> bool:
+    """Whether an account holds units of any asset."""
+    return bool(book.collateral[:, account].any())
+
+
+@kernel
 def settle_costs(
     book: Book, state: PoolState, rule: PoolParameters, account: int, rows: Rows, owed: Ints, due: float
 ) -> None:
     """Charge a closed account fees, impact and what is set aside, while its money lasts.
 
-    If it cannot pay all fees, the fee sink gets none and the pools take what is left, or bear the loss.
+    If it cannot pay all fees, the fee sink gets none and the pools take what is left, or bear the loss; but
+    an account with assets owes losses and fees until they are sold.
     """
     fees = 0
     for index in range(rows.size):
         fees += rows[index].fee
-    if book.cash[account] < fees:
+    if book.cash[account] < fees and not owns_assets(book, account):
         share_out(book, account, rows)
         return
     for index in range(rows.size):
@@ -146,7 +153,7 @@ def settle_costs(
     for kind in range(2):
         for index in range(rows.size):
             market = rows[index].market
-            paid = min(owed[kind, market], book.cash[account])
+            paid = min(owed[kind, market], max(book.cash[account], 0))
             rows[index].quote += paid
             if kind == IMPACT:
                 pay_impact(book, state, market, account, -paid)

@@ -1,6 +1,8 @@
 """The sale of a failing account's assets: as little as restores its margin, to a keeper or out of the venue.
 
-This is how lending venues liquidate, where the debt is cash and the collateral is not.
+This is how lending venues liquidate, where the debt is cash and the collateral is not. Positions are closed
+first, as long as the account is worth something; an account that owes more than its assets count for sells
+these before a fund, a vault or counterparties pay for it.
 """
 
 from typing import NamedTuple
@@ -8,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil, ppm_floor
-from protocol.book import DEPOSITS, WITHDRAWALS, Book, Ints, Mask, Rows, move_cash
+from protocol.book import DEPOSITS, WITHDRAWALS, Book, Ints, Mask, Row, Rows, move_cash
 from protocol.keepers import Offers
 from protocol.kernels import kernel
-from protocol.liquidations.record import COMPLETE, LIQUIDATION, Engine, Moment
-from protocol.margin import account_risk, asset_value
+from protocol.liquidations.record import LIQUIDATION, SOLD, UNSOLD, Engine, Moment
+from protocol.margin import account_risk, asset_value, equity_of
 from protocol.parameters import RiskParameters
 
 OUTSIDE = -1
@@ -112,93 +114,80 @@ def least_lots(
 
 
 @kernel
-def best_to_sell(book: Book, parameters: RiskParameters, terms: SaleTerms, account: int, chosen: Ints) -> int:
-    """Unsold asset that adds most to equity for each USD of it that is sold; −1 if none is left."""
+def best_to_sell(book: Book, parameters: RiskParameters, terms: SaleTerms, account: int, tried: Ints) -> int:
+    """Asset not tried yet that adds most to equity for each USD of it that is sold; −1 if none is left."""
     best, highest = -1, 0
-    for market in range(chosen.size):
+    for market in range(tried.size):
         rate = ppm_floor(PPM - terms.discount[market], PPM - terms.penalty[market])
         rate -= parameters.weight_maintenance[market]
-        left = chosen[market] == 0 and book.collateral[market, account] > 0
+        left = tried[market] == 0 and book.collateral[market, account] > 0
         if left and (best < 0 or rate > highest):
             best, highest = market, rate
     return best
 
 
-@kernel
-def plan_sales(book: Book, parameters: RiskParameters, terms: SaleTerms, account: int, chosen: Ints) -> None:
-    """Write the units of each asset to sell, (m,), into `chosen`; see `collateral_to_sell`."""
-    equity, _, maintenance = account_risk(book, parameters, account)
-    shortage = maintenance - equity
-    for market in range(chosen.size):
-        chosen[market] = 0
-    market = best_to_sell(book, parameters, terms, account, chosen)
-    while shortage > 0 and market >= 0:
-        chosen[market] = least_lots(book, parameters, terms, account, market, shortage)
-        shortage -= health_gain(book, parameters, terms, account, market, chosen[market])
-        market = best_to_sell(book, parameters, terms, account, chosen)
-
-
-def collateral_to_sell(book: Book, parameters: RiskParameters, terms: SaleTerms, account: int) -> Ints:
-    """The least sale of assets that lifts an account to its maintenance margin; everything, if none does.
-
-    A sale helps by what it brings beyond the weight at which the asset counted, so the asset of the lowest
-    weight goes first. Where no weight leaves room for discount and penalty, not even selling all repays the
-    debt, and all is sold.
-
-    Returns
-    -------
-    (m,) int64
-        Units of each market's asset [lots].
-    """
-    chosen = np.empty(len(book.mark), np.int64)
-    plan_sales(book, parameters, terms, account, chosen)
-    return chosen
-
-
 class SaleRound(NamedTuple):
-    """What a round of sales reads and writes: outside prices, a plan for one account, and the record.
+    """What a round of sales reads and writes: outside prices, marks of assets tried, and the record.
 
     Attributes
     ----------
-    outside, chosen : (m,) int64
+    outside, tried : (m,) int64
     rows : (k,) LIQUIDATION
     """
 
     outside: Ints
-    chosen: Ints
+    tried: Ints
     rows: Rows
+
+
+@kernel
+def offer_for_sale(
+    book: Book, parameters: RiskParameters, buyer: int, sale: Sale, outside: int, row: Row
+) -> None:
+    """Sell units of an asset of `row.account`, and complete the record.
+
+    A buyer stays away where the asset is known to be cheaper outside.
+    """
+    market = sale.market
+    row.equity, _, row.maintenance = account_risk(book, parameters, row.account)
+    row.keeper, row.market, row.size, row.outcome = buyer, market, -sale.lots, UNSOLD
+    row.oracle, row.mark, row.limit = book.oracle[market], book.mark[market], sale.quote // sale.lots
+    dear = outside > 0 and sale.quote > sale.lots * outside
+    if not dear and sell_collateral(book, parameters, row.account, buyer, sale):
+        row.filled, row.quote, row.fee, row.insurance = -sale.lots, -sale.quote, sale.fee, sale.fee
+        row.outcome = SOLD
 
 
 @kernel
 def liquidate_collateral(
     book: Book, parameters: RiskParameters, terms: SaleTerms, account: int, now: SaleRound, done: int
 ) -> int:
-    """Sell what `plan_sales` asks for; returns the number of rows in the record, `done` before.
+    """Sell what restores an account, asset by asset; returns the number of rows in the record, `done` before.
 
-    A buyer stays away where the asset is known to be cheaper outside.
+    A sale helps by what it brings beyond the weight at which the asset counted, so the asset of the lowest
+    weight goes first. Where no weight leaves room for discount and penalty, not even selling all repays the
+    debt, and all is sold.
     """
-    equity, _, maintenance = account_risk(book, parameters, account)
-    plan_sales(book, parameters, terms, account, now.chosen)
-    for market in range(now.chosen.size):
-        if now.chosen[market] == 0:
-            continue
-        sale, row = priced_sale(book, terms, market, now.chosen[market]), now.rows[done]
-        row.account, row.keeper, row.market, row.size = account, terms.buyer, market, -sale.lots
-        row.equity, row.maintenance = equity, maintenance
-        row.oracle, row.mark, row.limit = book.oracle[market], book.mark[market], sale.quote // sale.lots
-        dear = now.outside[market] > 0 and sale.quote > sale.lots * now.outside[market]
-        if not dear and sell_collateral(book, parameters, account, terms.buyer, sale):
-            row.filled, row.quote, row.fee, row.insurance = -sale.lots, -sale.quote, sale.fee, sale.fee
-            row.outcome = COMPLETE
+    for market in range(now.tried.size):
+        now.tried[market] = 0
+    while True:
+        equity, _, maintenance = account_risk(book, parameters, account)
+        market = best_to_sell(book, parameters, terms, account, now.tried)
+        if equity >= maintenance or market < 0:
+            return done
+        lots = least_lots(book, parameters, terms, account, market, maintenance - equity)
+        sale = priced_sale(book, terms, market, lots)
+        now.rows[done].account = account
+        offer_for_sale(book, parameters, terms.buyer, sale, now.outside[market], now.rows[done])
+        now.tried[market] = 1
         done += 1
-    return done
 
 
 @kernel
 def liquidate_holders(
     book: Book, parameters: RiskParameters, terms: SaleTerms, sellers: Ints, now: SaleRound
 ) -> int:
-    """Sell the assets of accounts without positions; returns the number of rows written."""
+    """Sell the assets of some accounts; returns the number of rows written."""
     done = 0
     for account in sellers:
         done = liquidate_collateral(book, parameters, terms, account, now, done)
@@ -206,7 +195,7 @@ def liquidate_holders(
 
 
 class CollateralSales:
-    """An engine that sells the assets of accounts without positions; another has the accounts with some.
+    """An engine that sells assets of failing accounts; another closes their positions.
 
     Parameters
     ----------
@@ -244,14 +233,20 @@ class CollateralSales:
         return self.positions.receipts()
 
     def round(self, book: Book, parameters: RiskParameters, candidates: Ints, moment: Moment) -> Rows:
-        """Close positions; sell what restores each candidate that has none, `size` its units sold."""
-        holding = book.size[:, candidates].any(axis=0)
-        unpriced = ((book.collateral[:, candidates] > 0) & ~self.usable[:, None]).any(axis=0)
-        sellers = candidates[~holding & ~unpriced]
+        """Sell assets of who has no positions or is bankrupt; close positions of all who sold nothing."""
+        holding = np.logical_or.reduce(book.size[:, candidates] != 0, axis=0)
+        rows = self._sell(book, parameters, candidates, holding)
+        sold = np.isin(candidates, rows["account"][rows["outcome"] == SOLD])
+        closing = candidates[holding & ~sold]
+        if len(closing) == 0 and not self.busy:
+            return rows
+        return np.concatenate([rows, self.positions.round(book, parameters, closing, moment)])
+
+    def _sell(self, book: Book, parameters: RiskParameters, candidates: Ints, holding: Mask) -> Rows:
+        """Sales of candidates without positions, and of those below zero, whose assets all have a price."""
+        owned = book.collateral[:, candidates] > 0
+        due = owned.any(axis=0) & (~holding | (equity_of(book, parameters, candidates) < 0))
+        sellers = candidates[due & ~(owned & ~self.usable[:, None]).any(axis=0)]
         rows = np.zeros(len(sellers) * len(book.mark), LIQUIDATION)
         now = SaleRound(self.outside, np.empty(len(book.mark), np.int64), rows)
-        done = liquidate_holders(book, parameters, self.parameters, sellers, now)
-        if not holding.any() and not self.busy:
-            return rows[:done]
-        closed = self.positions.round(book, parameters, candidates[holding], moment)
-        return np.concatenate([rows[:done], closed])
+        return rows[: liquidate_holders(book, parameters, self.parameters, sellers, now)]

@@ -8,8 +8,8 @@ from protocol.book import Book, Ints, Mask, Rows
 from protocol.keepers import RECEIPT, Offers
 from protocol.parameters import RiskParameters
 
-UNFILLED, PARTIAL, COMPLETE, TAKEN_OVER = range(4)
-OUTCOMES = ("unfilled", "partial", "filled", "vault")
+UNFILLED, PARTIAL, COMPLETE, TAKEN_OVER, UNSOLD, SOLD = range(6)
+OUTCOMES = ("unfilled", "partial", "filled", "vault", "unsold", "sold")
 
 LIQUIDATION = np.dtype(
     [
@@ -45,6 +45,12 @@ DELEVERAGE = np.dtype(
 
 NOBODY = np.empty(0, np.int64)
 NO_OFFERS = Offers(NOBODY, np.empty(0), NOBODY, NOBODY, NOBODY)
+
+
+def of_assets(rows: Rows) -> Mask:
+    """Which rows, (k,) LIQUIDATION, are sales of an asset held as collateral, done or tried."""
+    found: Mask = rows["outcome"] >= UNSOLD
+    return found
 
 
 class Moment(NamedTuple):
@@ -103,7 +109,8 @@ class Engine(Protocol):
             account's position [lots], `quote` has the sign of `filled`, `fee` is what the account paid for
             being liquidated, `insurance` what an insurance fund gained (or, negative, paid), `pool` what a
             liquidity pool lost by closing the account below zero [micro-USD], `keeper` the account that took
-            the position over or sent the transaction, −1 for nobody.
+            the position over or sent the transaction, −1 for nobody. Of a sale of collateral, `size` and
+            `filled` are changes of the account's asset, and no position has changed.
         """
         ...
 

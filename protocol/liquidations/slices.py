@@ -16,6 +16,7 @@ from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment, Unattended
 from protocol.margin import (
     account_risk,
+    assets_beyond_weight,
     fill_allows,
     interest_change,
     position_margin,
@@ -59,17 +60,25 @@ def maintenance_of(parameters: RiskParameters, market: int, lots: int, price: in
 
 
 @kernel
-def bankruptcy_quote(book: Book, parameters: RiskParameters, account: int, market: int, change: int) -> int:
-    """Quote at which closing `change` lots costs the account that slice's share of its equity.
+def exhausting_quote(
+    book: Book, parameters: RiskParameters, account: int, market: int, change: int, more: int
+) -> int:
+    """Quote at which closing `change` lots costs the account that slice's share of its equity and `more`.
 
-    The share is the slice's part of the maintenance requirement, so that a full close leaves equity 0.
+    The share is the slice's part of the maintenance requirement, so that a full close leaves nothing.
     The sign follows `change`: a sale has a negative quote.
     """
     equity, _, maintenance = account_risk(book, parameters, account)
     size, mark = book.size[market, account], book.mark[market]
     released = maintenance_of(parameters, market, abs(size), mark)
     released -= maintenance_of(parameters, market, abs(size + change), mark)
-    return change * mark + multiply_divide_floor(equity, released, maintenance)
+    return change * mark + multiply_divide_floor(equity + more, released, maintenance)
+
+
+@kernel
+def bankruptcy_quote(book: Book, parameters: RiskParameters, account: int, market: int, change: int) -> int:
+    """Quote at which closing `change` lots costs the account that slice's share of its equity."""
+    return exhausting_quote(book, parameters, account, market, change, 0)
 
 
 @kernel
@@ -163,10 +172,14 @@ def fill_slice(
     """Fill a slice of a liquidation at a maker's price; the insurance fund settles the difference.
 
     Below the bankruptcy price the fund pays the gap; above it the fund keeps the surplus up to the
-    liquidation fee. Refused when the fund, or what it may spend on one account, does not reach.
+    liquidation fee. Refused when the fund, or what it may spend on one account, does not reach. What assets
+    of the account are worth beyond their weight is lost before the fund pays.
     """
     account, market, quote = order.account, order.market, change * price
     surplus = bankruptcy_quote(book, parameters, account, market, change) - quote
+    if surplus < 0:
+        beyond = assets_beyond_weight(book, parameters, account)
+        surplus = min(exhausting_quote(book, parameters, account, market, change, beyond) - quote, 0)
     to_fund = min(surplus, ppm_floor(abs(quote), parameters.liquidation_fee))
     if book.cash[book.fund[market]] + to_fund < 0 or order.insurance + to_fund < -parameters.insurance_loss:
         return False
