@@ -457,7 +457,7 @@ def _describe(scenario: "Scenario") -> None:
 def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
     """Run with a progress bar on the error stream; a broken invariant ends the command in one line."""
     from analysis.terminal import run_bar
-    from protocol.invariants import InvariantError
+    from protocol.laws.invariants import InvariantError
     from sim.run import run
 
     try:

@@ -12,7 +12,7 @@ from agents.role import Actions, Endowment, Role, Stream, View, hedge_toward
 from agents.settings import Duration, Settings, parameter
 from protocol.arithmetic import PPM
 from protocol.book import Floats, Ints, Mask
-from protocol.keepers import Offers
+from protocol.liquidations.keepers import Offers
 from protocol.orders import POST_ONLY, Orders, join, orders
 
 

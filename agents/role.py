@@ -9,7 +9,7 @@ import mesa
 import numpy as np
 
 from protocol.book import VAULT, Book, Floats, Ints, Mask
-from protocol.keepers import Offers
+from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS
 from protocol.orders import NONE, Orders
 from protocol.parameters import RiskParameters

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.accrual import Accrual, AccrualRules, observation
-from protocol.backstop import ONE_PURSE, Backstop, endow, vault_equity
 from protocol.book import (
     COUNTERPARTY,
     DEPOSITS,
@@ -19,25 +17,27 @@ from protocol.book import (
     first_trader,
     market_accounts,
 )
+from protocol.carry.accrual import Accrual, AccrualRules, observation
+from protocol.carry.funding_rules import Observation
+from protocol.carry.premium_funding import premium
 from protocol.collateral import WithdrawalRule, deposit_asset, withdrawable
-from protocol.funding_rules import Observation
 from protocol.gating import Gates
-from protocol.invariants import InvariantError, violated
-from protocol.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
-from protocol.keepers import Offers
+from protocol.laws.invariants import InvariantError, violated
+from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment, of_assets
 from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
 from protocol.liquidity import deposit as deposit_into
+from protocol.losses.backstop import ONE_PURSE, Backstop, endow, vault_equity
+from protocol.losses.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
+from protocol.losses.waterfall import Waterfall, WaterfallRules
 from protocol.margin import below_maintenance, equity_of
-from protocol.oracle import Reading
 from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
-from protocol.premium_funding import premium
-from protocol.pricing import Pricing, PricingRules
+from protocol.prices.oracle import Reading
+from protocol.prices.pricing import Pricing, PricingRules
 from protocol.scan import liquidatable
 from protocol.valuation import valued_accounts, valued_purse
 from protocol.venues.venue import FILL, Quotes, Venue
-from protocol.waterfall import Waterfall, WaterfallRules
 
 
 class Rules(NamedTuple):

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
-from protocol.journal import STAGES, UNCOVERED
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
+from protocol.losses.journal import STAGES, UNCOVERED
 from sim.record import Recorder
 
 

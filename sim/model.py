@@ -17,12 +17,12 @@ from agents.role import (
 )
 from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints, Rows
-from protocol.invariants import InvariantError
-from protocol.journal import Cascade
-from protocol.keepers import Offers
+from protocol.laws.invariants import InvariantError
 from protocol.liquidations.collateral_sales import CollateralSales
-from protocol.oracle import Reading
+from protocol.liquidations.keepers import Offers
+from protocol.losses.journal import Cascade
 from protocol.orders import join
+from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
 from sim.outside import Outside
 from sim.population import account_count, endow, settle_in

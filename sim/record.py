@@ -19,10 +19,10 @@ from protocol.book import (
     Rows,
     first_trader,
 )
-from protocol.deleveraging import DELEVERAGE
-from protocol.invariants import unsettled
-from protocol.journal import PAYMENT, Cascade
+from protocol.laws.invariants import unsettled
 from protocol.liquidations.record import LIQUIDATION
+from protocol.losses.deleveraging import DELEVERAGE
+from protocol.losses.journal import PAYMENT, Cascade
 from protocol.scan import accounts_risk, negative_equity
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import numpy as np
 from protocol.arithmetic import MICRO
 from protocol.book import FUND, Book, Floats, Ints, market_accounts, open_book
 from protocol.exchange import Exchange
-from protocol.keepers import AuctionRule
 from protocol.liquidations.closes import Closes
 from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales, SaleTerms
+from protocol.liquidations.keepers import AuctionRule
 from protocol.liquidations.record import Engine
 from protocol.liquidations.seizure import WindowParameters
 from protocol.liquidations.shortage import TransferRules

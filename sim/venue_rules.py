@@ -4,23 +4,23 @@ from typing import Any
 
 import numpy as np
 
-from protocol.accrual import AccrualRules
 from protocol.arithmetic import MICRO, PPM
-from protocol.backstop import ONE_PURSE, Backstop
 from protocol.book import COUNTERPARTY, SHARED_ACCOUNTS, Ints
-from protocol.borrowing import BorrowingRule
+from protocol.carry.accrual import AccrualRules
+from protocol.carry.borrowing import BorrowingRule
+from protocol.carry.funding import FundingRule
+from protocol.carry.premium_funding import InterestRule, PremiumRule, TwapRule
+from protocol.carry.skew_funding import AdaptiveRule, VelocityRule
 from protocol.collateral import WithdrawalRule
-from protocol.deleveraging import Deleveraging
 from protocol.exchange import Rules
-from protocol.funding import FundingRule
-from protocol.guards import GuardRule, Guards
-from protocol.mark import AverageRule, MarkRule
-from protocol.oracle import AnyFeedRule, Bounds, MedianRule, PullRule, PushRule
+from protocol.losses.backstop import ONE_PURSE, Backstop
+from protocol.losses.deleveraging import Deleveraging
+from protocol.losses.waterfall import WaterfallRules
 from protocol.parameters import RiskParameters
-from protocol.premium_funding import InterestRule, PremiumRule, TwapRule
-from protocol.pricing import PricingRules
-from protocol.skew_funding import AdaptiveRule, VelocityRule
-from protocol.waterfall import WaterfallRules
+from protocol.prices.guards import GuardRule, Guards
+from protocol.prices.mark import AverageRule, MarkRule
+from protocol.prices.oracle import AnyFeedRule, Bounds, MedianRule, PullRule, PushRule
+from protocol.prices.pricing import PricingRules
 from sim.funding_settings import AdaptiveSettings, InterestSettings, PremiumSettings, TwapSettings
 from sim.liquidation_settings import BackstopSettings, SliceSettings, TrancheSettings
 from sim.market_settings import MarketSettings

@@ -19,17 +19,17 @@ from campaign_orders import offers, quotes, wishes
 from campaign_world import OPENING, STORMS, World, deposit_purses, open_world, settings_of, storms_of
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.audit import Snapshot, broken_by_prices, broken_by_transfers, snapshot
 from protocol.book import Rows
-from protocol.cascade_audit import broken_by_cascade
 from protocol.collateral import choose_leverage, deposit_asset, withdraw_asset
-from protocol.invariants import InvariantError, violated
-from protocol.journal import STAGES, Cascade
+from protocol.laws.audit import Snapshot, broken_by_prices, broken_by_transfers, snapshot
+from protocol.laws.cascade_audit import broken_by_cascade
+from protocol.laws.invariants import InvariantError, violated
+from protocol.laws.trade_audit import broken_by_trade
 from protocol.liquidations.record import NO_OFFERS, OUTCOMES
-from protocol.oracle import MedianRule, Reading
+from protocol.losses.journal import STAGES, Cascade
 from protocol.orders import join
+from protocol.prices.oracle import MedianRule, Reading
 from protocol.scan import accounts_risk
-from protocol.trade_audit import broken_by_trade
 from sim.presets import preset_names
 from sim.streams import stream
 from sim.venue import grid

@@ -5,7 +5,7 @@ from campaign_world import Crowd
 
 from protocol.arithmetic import MICRO
 from protocol.book import Book, Ints
-from protocol.keepers import Offers
+from protocol.liquidations.keepers import Offers
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, Orders, join, orders
 
 COUNT = 12

@@ -8,7 +8,7 @@ import yaml
 
 from protocol.arithmetic import MICRO
 from protocol.book import FUNDING_SCALE, Floats, Ints
-from protocol.funding_rules import Funding, Observation, Steps, open_funding
+from protocol.carry.funding_rules import Funding, Observation, Steps, open_funding
 
 PRICE = 100 * MICRO
 TYPES = {"oracle": np.int64, "long_interest": np.int64, "short_interest": np.int64, "fee_pool": np.int64}

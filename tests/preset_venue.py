@@ -7,9 +7,9 @@ from venue import ALICE, BOB, integers, usd
 
 from protocol.book import INSURANCE, VAULT
 from protocol.exchange import Exchange
-from protocol.journal import STAGES, Cascade
-from protocol.keepers import Offers
-from protocol.oracle import MedianRule, calm_reading
+from protocol.liquidations.keepers import Offers
+from protocol.losses.journal import STAGES, Cascade
+from protocol.prices.oracle import MedianRule, calm_reading
 from sim.scenario import load_scenario
 from sim.venue import grid, open_exchange
 from sim.venue_settings import ProtocolSettings

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import integers
 
-from protocol.allotment import allot, drain, drained, fill_allotment, scramble
+from protocol.losses.allotment import allot, drain, drained, fill_allotment, scramble
 
 pytestmark = pytest.mark.kernel
 

@@ -7,9 +7,9 @@ from venue import ALICE, BOB, CAROL, equity, hold, integers, liquidate, quote, s
 from protocol.book import INSURANCE, WITHDRAWALS
 from protocol.collateral import deposit_asset
 from protocol.exchange import Exchange
-from protocol.journal import INSURANCE_FUND, Cascade
 from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales, SaleTerms
 from protocol.liquidations.record import SOLD, UNSOLD
+from protocol.losses.journal import INSURANCE_FUND, Cascade
 
 pytestmark = pytest.mark.kernel
 WEIGHTS = {"weight_initial": integers(0, 700_000), "weight_maintenance": integers(0, 800_000)}

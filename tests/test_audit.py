@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from venue import ALICE, BOB, CAROL, hold, integers, quote, update, usd, venue
 
-from protocol.audit import (
+from protocol.book import VAULT, WITHDRAWALS, move_cash
+from protocol.exchange import Exchange
+from protocol.laws.audit import (
     PRICE_LAWS,
     TRANSFER_LAWS,
     broken_by_prices,
@@ -14,10 +16,8 @@ from protocol.audit import (
     resting_accounts,
     snapshot,
 )
-from protocol.book import VAULT, WITHDRAWALS, move_cash
-from protocol.exchange import Exchange
-from protocol.guards import GuardRule, Guards
-from protocol.invariants import violated
+from protocol.laws.invariants import violated
+from protocol.prices.guards import GuardRule, Guards
 
 pytestmark = pytest.mark.kernel
 

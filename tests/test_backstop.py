@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, equity, hold, integers, risk, set_price, usd, venue
 
 from protocol.arithmetic import PPM
-from protocol.backstop import (
+from protocol.book import SHARED_ACCOUNTS, VAULT, move_cash
+from protocol.exchange import Exchange
+from protocol.losses.backstop import (
     ONE_PURSE,
     Backstop,
     endow,
@@ -21,9 +23,7 @@ from protocol.backstop import (
     vault_accepts,
     vault_equity,
 )
-from protocol.book import SHARED_ACCOUNTS, VAULT, move_cash
-from protocol.deleveraging import HYPERLIQUID, deleverage
-from protocol.exchange import Exchange
+from protocol.losses.deleveraging import HYPERLIQUID, deleverage
 from protocol.scan import liquidatable
 
 pytestmark = pytest.mark.kernel

@@ -23,7 +23,7 @@ from protocol.book import (
     share_rows,
     unsettled_funding,
 )
-from protocol.invariants import unsettled
+from protocol.laws.invariants import unsettled
 
 pytestmark = pytest.mark.kernel
 

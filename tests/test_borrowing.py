@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observed import floats, observation, pair, rate_to_step, venue_rows
 
-from protocol.borrowing import BorrowingRule, advance_borrowing, borrowing_rate, open_borrowing
-from protocol.funding_rules import YEAR
+from protocol.carry.borrowing import BorrowingRule, advance_borrowing, borrowing_rate, open_borrowing
+from protocol.carry.funding_rules import YEAR
 
 HOUR, DAY = 3_600, 86_400
 USAGE = st.floats(0, 2)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, hold, integers, liquidate, quote, set_price, usd, venue
 
-from protocol.audit import snapshot
 from protocol.book import INSURANCE, VAULT, move_cash
-from protocol.cascade_audit import CASCADE_LAWS, broken_by_cascade
 from protocol.exchange import Exchange
-from protocol.journal import INSURANCE_FUND, PAYMENT, Cascade
+from protocol.laws.audit import snapshot
+from protocol.laws.cascade_audit import CASCADE_LAWS, broken_by_cascade
 from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales, SaleTerms
 from protocol.liquidations.record import LIQUIDATION, SOLD
+from protocol.losses.journal import INSURANCE_FUND, PAYMENT, Cascade
 
 pytestmark = pytest.mark.kernel
 

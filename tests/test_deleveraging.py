@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, equity, hold, integers, risk, set_price, usd, venue
 
 from protocol.book import Rows, move_cash
-from protocol.deleveraging import (
+from protocol.exchange import Exchange
+from protocol.losses.deleveraging import (
     DELEVERAGE,
     PRICES,
     Deleveraging,
@@ -23,8 +24,7 @@ from protocol.deleveraging import (
     fill_calls,
     uncovered,
 )
-from protocol.exchange import Exchange
-from protocol.ranking import ALLOTMENTS, QUEUES, opposite_holders
+from protocol.losses.ranking import ALLOTMENTS, QUEUES, opposite_holders
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel

@@ -40,16 +40,7 @@ from protocol.book import (
 )
 from protocol.collateral import WithdrawalRule
 from protocol.exchange import Exchange
-from protocol.guards import GuardRule, Guards
-from protocol.journal import (
-    AUTO_DELEVERAGING,
-    BACKSTOP_VAULT,
-    INSURANCE_FUND,
-    LIQUIDITY_POOL,
-    SOCIALISED_LOSS,
-    Cascade,
-)
-from protocol.keepers import Offers
+from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import (
     DELEVERAGE,
     LIQUIDATION,
@@ -59,8 +50,17 @@ from protocol.liquidations.record import (
     Moment,
     Unattended,
 )
-from protocol.oracle import calm_reading
+from protocol.losses.journal import (
+    AUTO_DELEVERAGING,
+    BACKSTOP_VAULT,
+    INSURANCE_FUND,
+    LIQUIDITY_POOL,
+    SOCIALISED_LOSS,
+    Cascade,
+)
 from protocol.orders import IMMEDIATE, NONE, POST_ONLY, REST, Orders
+from protocol.prices.guards import GuardRule, Guards
+from protocol.prices.oracle import calm_reading
 from protocol.scan import liquidatable
 from protocol.venues.ladder import ASK, BID
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from observed import PRICE, floats, integers, observation, opened, pair, usd
 
 from protocol.book import FUNDING_SCALE
-from protocol.funding import FundingRule, advance, observe
-from protocol.funding_rules import Funding, Observation, Steps, open_funding
-from protocol.premium_funding import InterestRule, PremiumRule, TwapRule
-from protocol.skew_funding import AdaptiveRule, VelocityRule
+from protocol.carry.funding import FundingRule, advance, observe
+from protocol.carry.funding_rules import Funding, Observation, Steps, open_funding
+from protocol.carry.premium_funding import InterestRule, PremiumRule, TwapRule
+from protocol.carry.skew_funding import AdaptiveRule, VelocityRule
 
 EIGHT_HOURS = 28_800
 HOUR, DAY = 3_600, 86_400

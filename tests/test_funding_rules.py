@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observed import floats
 
-from protocol.funding_rules import carry_down, carry_up, open_funding, time_due
+from protocol.carry.funding_rules import carry_down, carry_up, open_funding, time_due
 
 READY, NOT_READY = np.array([True]), np.array([False])
 OWED = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)

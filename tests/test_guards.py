@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import integers
 
-from protocol.guards import (
+from protocol.prices.guards import (
     FUND,
     LIQUIDATE,
     NOT_POSITIVE,
@@ -27,8 +27,8 @@ from protocol.guards import (
     allowed,
     refusals,
 )
-from protocol.mark import AverageRule, observe_average, open_average
-from protocol.oracle import Bounds, Feed, PullRule, PushRule, advance, calm_reading, open_feed
+from protocol.prices.mark import AverageRule, observe_average, open_average
+from protocol.prices.oracle import Bounds, Feed, PullRule, PushRule, advance, calm_reading, open_feed
 
 SLOT = 0.4
 ACTS = (TRADE, LIQUIDATE, WITHDRAW, FUND, QUOTE)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from venue import ALICE, BOB, CAROL, DAVE, hold, integers, liquidate, place, quote, update, usd, venue
 
-from protocol.audit import broken_by_prices, broken_by_transfers, snapshot
 from protocol.book import (
     CLEARING,
     DEPOSITS,
@@ -30,12 +29,13 @@ from protocol.book import (
     move_cash,
     settle_funding,
 )
-from protocol.cascade_audit import broken_by_cascade
 from protocol.exchange import Exchange
-from protocol.invariants import LAWS, InvariantError, crowded_accounts, unsettled, violated
+from protocol.laws.audit import broken_by_prices, broken_by_transfers, snapshot
+from protocol.laws.cascade_audit import broken_by_cascade
+from protocol.laws.invariants import LAWS, InvariantError, crowded_accounts, unsettled, violated
+from protocol.laws.trade_audit import broken_by_trade
 from protocol.orders import IMMEDIATE, POST_ONLY, REST
 from protocol.scan import accounts_risk, liquidatable
-from protocol.trade_audit import broken_by_trade
 from protocol.venues.ladder import BID
 from sim.streams import stream
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from venue import usd
 
-from protocol.keepers import (
+from protocol.liquidations.keepers import (
     CROWDED_OUT,
     LOST,
     NOBODY,

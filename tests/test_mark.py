@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from venue import integers
 
 from protocol.book import Floats
-from protocol.mark import (
+from protocol.prices.mark import (
     Average,
     AverageRule,
     Ema,

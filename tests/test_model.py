@@ -13,10 +13,10 @@ from venue import integers
 from agents.role import BUY_SHARES, DEPOSIT, DEPOSIT_ASSET, SELL_SHARES, WITHDRAW, Actions, Hedges, transfers
 from protocol.arithmetic import MICRO
 from protocol.book import VAULT, share_row
-from protocol.invariants import InvariantError
-from protocol.journal import Cascade
-from protocol.keepers import RECEIPT
+from protocol.laws.invariants import InvariantError
+from protocol.liquidations.keepers import RECEIPT
 from protocol.liquidations.record import DELEVERAGE, LIQUIDATION
+from protocol.losses.journal import Cascade
 from protocol.venues.depth import resting_orders
 from sim.model import Model
 from sim.run import run

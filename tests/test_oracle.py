@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from venue import integers
 
 from protocol.book import Ints
-from protocol.oracle import (
+from protocol.prices.oracle import (
     AnyFeedRule,
     Bounds,
     Feed,

@@ -10,7 +10,7 @@ from pools import NO_FEES, NO_IMPACT, SQUARE, Pools, rows
 from venue import ALICE, BOB, CAROL, DAVE, integers, usd
 
 from protocol.book import FEES, LONG, SHORT, move_cash
-from protocol.pool_deleveraging import deleverage_winners, ranking, within_gain
+from protocol.losses.pool_deleveraging import deleverage_winners, ranking, within_gain
 from protocol.venues.backing import side_backing, side_gain
 from protocol.venues.settlement import Terms
 

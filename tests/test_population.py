@@ -6,7 +6,7 @@ from small import calm, crash, equity, opened, sight
 
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, first_trader, share_rows
-from protocol.invariants import violated
+from protocol.laws.invariants import violated
 from sim.model import Model
 from sim.population import account_count, endow
 

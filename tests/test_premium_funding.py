@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from observed import floats, integers, observation, opened, pair, usd, venue_rows
 
 from protocol.arithmetic import PPM
-from protocol.funding import advance, observe
-from protocol.funding_rules import Funding
-from protocol.premium_funding import (
+from protocol.carry.funding import advance, observe
+from protocol.carry.funding_rules import Funding
+from protocol.carry.premium_funding import (
     InterestRule,
     PremiumRule,
     TwapRule,

@@ -9,7 +9,7 @@ from venue import ALICE, BOB, CAROL, DAVE, ERIN, hold, integers, risk, set_price
 
 from protocol.book import INSURANCE, VAULT, move_cash
 from protocol.exchange import Exchange
-from protocol.ranking import QUEUES, adl_score, allotted, opposite_holders, ranking
+from protocol.losses.ranking import QUEUES, adl_score, allotted, opposite_holders, ranking
 
 pytestmark = pytest.mark.kernel
 

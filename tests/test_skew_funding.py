@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observed import floats, integers, observation, opened, pair, rate_to_step, usd, venue_rows
 
-from protocol.funding import advance
-from protocol.funding_rules import YEAR
-from protocol.skew_funding import AdaptiveRule, VelocityRule, hand_over, mean_paid_rate, paid_rate
+from protocol.carry.funding import advance
+from protocol.carry.funding_rules import YEAR
+from protocol.carry.skew_funding import AdaptiveRule, VelocityRule, hand_over, mean_paid_rate, paid_rate
 
 HOUR, DAY = 3_600, 86_400
 LOTS = st.integers(1, 10**9)

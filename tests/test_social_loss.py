@@ -20,14 +20,14 @@ from protocol.book import (
     open_book,
     settle_funding,
 )
-from protocol.margin import account_risk
-from protocol.social_loss import (
+from protocol.losses.social_loss import (
     pay_from_insurance,
     pay_from_pool,
     socialise,
     socialise_by_index,
     users_interest,
 )
+from protocol.margin import account_risk
 
 pytestmark = pytest.mark.kernel
 

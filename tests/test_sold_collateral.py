@@ -9,8 +9,8 @@ from venue import integers
 
 from agents.role import DEPOSIT_ASSET, Actions, Hedges, transfers
 from protocol.arithmetic import MICRO
-from protocol.journal import Cascade
 from protocol.liquidations.record import DELEVERAGE, LIQUIDATION
+from protocol.losses.journal import Cascade
 from sim.frames import Tables
 from sim.model import Model
 

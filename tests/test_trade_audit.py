@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from venue import ALICE, BOB, CAROL, DAVE, hold, integers, place, quote, usd, venue
 
-from protocol.audit import snapshot
 from protocol.book import Rows, move_cash
 from protocol.exchange import Exchange
-from protocol.trade_audit import TRADE_LAWS, broken_by_trade, fee_rates, no_riskier, unsteady
+from protocol.laws.audit import snapshot
+from protocol.laws.trade_audit import TRADE_LAWS, broken_by_trade, fee_rates, no_riskier, unsteady
 
 pytestmark = pytest.mark.kernel
 

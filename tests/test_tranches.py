@@ -29,10 +29,7 @@ from venue import (
 )
 
 from protocol.arithmetic import PPM
-from protocol.backstop import take_over
 from protocol.book import FEES, INSURANCE, VAULT, Rows
-from protocol.deleveraging import HYPERLIQUID as RANKED
-from protocol.deleveraging import deleverage
 from protocol.exchange import Exchange
 from protocol.liquidations.record import COMPLETE, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.tranches import (
@@ -44,6 +41,9 @@ from protocol.liquidations.tranches import (
     order_lots,
     plan_orders,
 )
+from protocol.losses.backstop import take_over
+from protocol.losses.deleveraging import HYPERLIQUID as RANKED
+from protocol.losses.deleveraging import deleverage
 from protocol.margin import position_margin
 from protocol.scan import accounts_risk, liquidatable
 from protocol.venues.ladder import BID

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from venue import ALICE, BOB, CAROL, DAVE, ERIN, integers, parameters, usd
 
 from protocol.book import INSURANCE, Book, Ints, Mask, Rows, exchange_position, open_book
-from protocol.keepers import CROWDED_OUT, LOST, REVERTED, WON, AuctionRule, Offers
+from protocol.liquidations.keepers import CROWDED_OUT, LOST, REVERTED, WON, AuctionRule, Offers
 from protocol.liquidations.record import COMPLETE, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.shortage import TransferRules, account_shortage
 from protocol.liquidations.transfers import Transfers

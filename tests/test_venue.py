@@ -11,6 +11,8 @@ import pytest
 from small import PRICES, at, calm, empty_venue
 
 from protocol.book import FUND, INSURANCE, market_accounts
+from protocol.carry.premium_funding import InterestRule, PremiumRule, TwapRule
+from protocol.carry.skew_funding import AdaptiveRule, VelocityRule
 from protocol.liquidations.closes import Closes
 from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales
 from protocol.liquidations.slices import Slices
@@ -18,8 +20,6 @@ from protocol.liquidations.tranches import Tranches
 from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
 from protocol.parameters import violations
-from protocol.premium_funding import InterestRule, PremiumRule, TwapRule
-from protocol.skew_funding import AdaptiveRule, VelocityRule
 from protocol.venues.amm import Amm
 from protocol.venues.curve import curve_price
 from protocol.venues.impact_pool import ImpactPool

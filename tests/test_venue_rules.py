@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small import at, empty_venue
 
-from protocol.deleveraging import Deleveraging
-from protocol.oracle import Bounds, MedianRule, PullRule, PushRule
+from protocol.losses.deleveraging import Deleveraging
 from protocol.parameters import violations
+from protocol.prices.oracle import Bounds, MedianRule, PullRule, PushRule
 from sim.venue_rules import micro, ppm
 
 MILLION = 1_000_000

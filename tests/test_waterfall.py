@@ -21,9 +21,9 @@ from protocol.book import (
     settle_funding,
 )
 from protocol.exchange import Exchange
-from protocol.journal import STAGES, Journal
 from protocol.liquidations.record import LIQUIDATION, TAKEN_OVER, UNFILLED, Moment
-from protocol.waterfall import cover_from
+from protocol.losses.journal import STAGES, Journal
+from protocol.losses.waterfall import cover_from
 
 pytestmark = pytest.mark.kernel
 

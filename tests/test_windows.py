@@ -12,7 +12,7 @@ from venue import ALICE, BOB, CAROL, DAVE, integers, parameters, usd
 
 from protocol.arithmetic import PPM
 from protocol.book import DEPOSITS, INSURANCE, VAULT, Book, Ints, Rows, exchange_position, open_book
-from protocol.keepers import Offers
+from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import COMPLETE, NO_OFFERS, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.seizure import WindowParameters
 from protocol.liquidations.windows import NOBODY, Windows, window_capacity

@@ -6,26 +6,26 @@ from typing import Any
 import numpy as np
 import yaml
 
-from protocol.accrual import AccrualRules
 from protocol.arithmetic import MICRO, PPM
-from protocol.backstop import ONE_PURSE
 from protocol.book import INSURANCE, VAULT, Ints, Rows, exchange_position, first_trader, open_book
+from protocol.carry.accrual import AccrualRules
+from protocol.carry.premium_funding import PremiumRule
 from protocol.collateral import INITIAL_MARGIN, WithdrawalRule
-from protocol.deleveraging import Deleveraging
 from protocol.exchange import Exchange, Rules
-from protocol.journal import Cascade
 from protocol.liquidations.slices import Slices
+from protocol.losses.backstop import ONE_PURSE
+from protocol.losses.deleveraging import Deleveraging
+from protocol.losses.journal import Cascade
+from protocol.losses.waterfall import WaterfallRules
 from protocol.margin import account_risk
-from protocol.mark import MarkRule
-from protocol.oracle import calm_reading
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, orders
 from protocol.parameters import RiskParameters, flat_margins
-from protocol.premium_funding import PremiumRule
-from protocol.pricing import PricingRules
+from protocol.prices.mark import MarkRule
+from protocol.prices.oracle import calm_reading
+from protocol.prices.pricing import PricingRules
 from protocol.venues.depth import resting_orders
 from protocol.venues.ladder import open_ladder
 from protocol.venues.limit_book import LimitBook
-from protocol.waterfall import WaterfallRules
 
 MOST_MARKETS = 4
 ALICE, BOB, CAROL, DAVE, ERIN = range(first_trader(MOST_MARKETS), first_trader(MOST_MARKETS) + 5)

@@ -12,8 +12,8 @@ import numpy as np
 
 from protocol.arithmetic import multiply_divide_floor, ppm_ceil, ppm_floor
 from protocol.book import Book, Ints, Mask, Rows, first_trader, move_cash
-from protocol.keepers import Offers
 from protocol.kernels import kernel
+from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, Moment, Unattended
 from protocol.liquidations.slices import bankruptcy_quote
 from protocol.margin import account_risk

@@ -11,8 +11,8 @@ import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil, ppm_floor
 from protocol.book import DEPOSITS, WITHDRAWALS, Book, Ints, Mask, Row, Rows, move_cash
-from protocol.keepers import Offers
 from protocol.kernels import kernel
+from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import LIQUIDATION, SOLD, UNSOLD, Engine, Moment
 from protocol.margin import account_risk, asset_value, equity_of
 from protocol.parameters import RiskParameters

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from protocol.book import Book, Ints, Mask, Rows
-from protocol.keepers import RECEIPT, Offers
+from protocol.liquidations.keepers import RECEIPT, Offers
 from protocol.parameters import RiskParameters
 
 UNFILLED, PARTIAL, COMPLETE, TAKEN_OVER, UNSOLD, SOLD = range(6)

@@ -12,7 +12,9 @@ import numpy as np
 
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil
 from protocol.book import Book, Floats, Ints, Mask, Row, Rows
-from protocol.keepers import (
+from protocol.kernels import kernel
+from protocol.liquidations.handover import execute_transfer, fill_capacity
+from protocol.liquidations.keepers import (
     NOBODY,
     RECEIPT,
     AuctionRule,
@@ -23,8 +25,6 @@ from protocol.keepers import (
     lottery,
     revert,
 )
-from protocol.kernels import kernel
-from protocol.liquidations.handover import execute_transfer, fill_capacity
 from protocol.liquidations.record import LIQUIDATION, Moment
 from protocol.liquidations.shortage import (
     TransferRules,

@@ -13,8 +13,8 @@ import numpy as np
 
 from protocol.arithmetic import PPM
 from protocol.book import Book, Ints, Mask, Row, Rows, exchange_position, first_trader, move_cash
-from protocol.keepers import RECEIPT, Offers
 from protocol.kernels import kernel
+from protocol.liquidations.keepers import RECEIPT, Offers
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, UNFILLED, Moment
 from protocol.liquidations.seizure import WindowParameters, flag_payment, hand_over, keeper_payment
 from protocol.margin import account_risk

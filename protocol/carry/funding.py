@@ -9,8 +9,8 @@ from typing import assert_never
 import numpy as np
 
 from protocol.book import Floats
-from protocol.funding_rules import Funding, Observation, Steps, time_due
-from protocol.premium_funding import (
+from protocol.carry.funding_rules import Funding, Observation, Steps, time_due
+from protocol.carry.premium_funding import (
     InterestRule,
     PremiumRule,
     TwapRule,
@@ -21,7 +21,7 @@ from protocol.premium_funding import (
     gather_premium,
     gather_votes,
 )
-from protocol.skew_funding import AdaptiveRule, VelocityRule, charge_adaptive, charge_velocity
+from protocol.carry.skew_funding import AdaptiveRule, VelocityRule, charge_adaptive, charge_velocity
 
 FundingRule = PremiumRule | InterestRule | TwapRule | AdaptiveRule | VelocityRule
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.book import FUNDING_SCALE, LONG, SHORT, Floats, Mask
-from protocol.funding_rules import YEAR, Observation, Steps, carry_up, time_due
+from protocol.carry.funding_rules import YEAR, Observation, Steps, carry_up, time_due
 
 
 class BorrowingRule(NamedTuple):

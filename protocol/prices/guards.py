@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.book import Floats, Ints, Mask
-from protocol.oracle import Feed
+from protocol.prices.oracle import Feed
 
 TRADE, LIQUIDATE, WITHDRAW, FUND, QUOTE = range(5)
 

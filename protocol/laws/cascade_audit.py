@@ -9,13 +9,13 @@ from collections.abc import Callable
 import numpy as np
 
 from protocol.arithmetic import ppm_floor
-from protocol.audit import Snapshot, closing_engine, held_by, listed, moved
 from protocol.book import INSURANCE, Ints, Mask, first_trader
 from protocol.exchange import Exchange
-from protocol.journal import INSURANCE_FUND, SOCIALISED_LOSS, Cascade
+from protocol.laws.audit import Snapshot, closing_engine, held_by, listed, moved
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import SOLD, TAKEN_OVER
 from protocol.liquidations.slices import Slices
+from protocol.losses.journal import INSURANCE_FUND, SOCIALISED_LOSS, Cascade
 from protocol.scan import accounts_risk
 
 CascadeLaw = Callable[[Snapshot, Exchange, Cascade], str]

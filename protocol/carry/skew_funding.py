@@ -11,7 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.book import FUNDING_SCALE, Floats, Ints, Mask
-from protocol.funding_rules import DAY, RATE_SECONDS, YEAR, Funding, Observation, Steps, carry_down, carry_up
+from protocol.carry.funding_rules import (
+    DAY,
+    RATE_SECONDS,
+    YEAR,
+    Funding,
+    Observation,
+    Steps,
+    carry_down,
+    carry_up,
+)
 
 
 class AdaptiveRule(NamedTuple):

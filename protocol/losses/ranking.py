@@ -8,8 +8,8 @@ References
 
 import numpy as np
 
-from protocol.allotment import allot, drain, scramble
 from protocol.book import VAULT, Book, Floats, Ints
+from protocol.losses.allotment import allot, drain, scramble
 from protocol.margin import equity_of
 from protocol.parameters import RiskParameters
 

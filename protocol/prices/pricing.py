@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from protocol.book import Book, Ints, Mask
-from protocol.guards import GuardRule, Guards, allowed
-from protocol.mark import (
+from protocol.prices.guards import GuardRule, Guards, allowed
+from protocol.prices.mark import (
     AverageRule,
     MarkRule,
     Prices,
@@ -14,7 +14,7 @@ from protocol.mark import (
     open_memory,
     remember,
 )
-from protocol.oracle import AnyFeedRule, PushRule, Reading, advance, open_feed
+from protocol.prices.oracle import AnyFeedRule, PushRule, Reading, advance, open_feed
 from protocol.venues.venue import Quotes
 
 

@@ -26,9 +26,9 @@ from protocol.arithmetic import multiply_divide_floor
 from protocol.book import Book, Ints, Row, Rows, exchange_position
 from protocol.kernels import kernel
 from protocol.liquidations.slices import bankruptcy_quote
+from protocol.losses.ranking import ALLOTMENTS, allotted, opposite_holders, ranking
 from protocol.margin import account_risk, equity_of, interest_change, margin_allows
 from protocol.parameters import RiskParameters
-from protocol.ranking import ALLOTMENTS, allotted, opposite_holders, ranking
 
 DELEVERAGE = np.dtype(
     [

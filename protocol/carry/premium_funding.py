@@ -13,7 +13,7 @@ import numpy as np
 
 from protocol.arithmetic import PPM
 from protocol.book import FUNDING_SCALE, Floats, Ints
-from protocol.funding_rules import DAY, HOUR, RATE_SECONDS, Funding, Observation, Steps, carry_down
+from protocol.carry.funding_rules import DAY, HOUR, RATE_SECONDS, Funding, Observation, Steps, carry_down
 
 
 class PremiumRule(NamedTuple):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.book import Ints, Rows
-from protocol.deleveraging import DELEVERAGE
 from protocol.liquidations.record import LIQUIDATION
+from protocol.losses.deleveraging import DELEVERAGE
 
 (
     INSURANCE_FUND,

@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.backstop import Backstop, take_over
 from protocol.book import Book, Ints, Row, move_cash
-from protocol.deleveraging import Deleveraging, deleverage
 from protocol.gating import collateral_pool
-from protocol.journal import (
+from protocol.kernels import kernel
+from protocol.liquidations.record import TAKEN_OVER, Moment
+from protocol.losses.backstop import Backstop, take_over
+from protocol.losses.deleveraging import Deleveraging, deleverage
+from protocol.losses.journal import (
     AUTO_DELEVERAGING,
     BACKSTOP_VAULT,
     INSURANCE_FUND,
@@ -21,11 +23,9 @@ from protocol.journal import (
     SOCIALISED_LOSS,
     Journal,
 )
-from protocol.kernels import kernel
-from protocol.liquidations.record import TAKEN_OVER, Moment
+from protocol.losses.social_loss import pay_from_insurance, pay_from_pool, socialise, socialise_by_index
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
-from protocol.social_loss import pay_from_insurance, pay_from_pool, socialise, socialise_by_index
 
 
 class WaterfallRules(NamedTuple):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.backstop import vault_equity
 from protocol.book import (
     DEPOSITS,
     FEES,
@@ -29,8 +28,9 @@ from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import Engine
 from protocol.liquidations.transfers import Transfers
 from protocol.liquidations.windows import Windows
-from protocol.oracle import Feed
+from protocol.losses.backstop import vault_equity
 from protocol.parameters import RiskParameters, violations
+from protocol.prices.oracle import Feed
 from protocol.scan import accounts_risk
 from protocol.venues.amm import Amm
 from protocol.venues.depth import resting_orders

@@ -15,11 +15,11 @@ from protocol.book import (
     move_cash,
     settle_funding,
 )
-from protocol.borrowing import BorrowingRule, advance_borrowing, open_borrowing
-from protocol.funding import FundingRule, advance, observe
-from protocol.funding_rules import Observation, Steps, open_funding
+from protocol.carry.borrowing import BorrowingRule, advance_borrowing, open_borrowing
+from protocol.carry.funding import FundingRule, advance, observe
+from protocol.carry.funding_rules import Observation, Steps, open_funding
+from protocol.carry.premium_funding import PremiumRule
 from protocol.parameters import RiskParameters
-from protocol.premium_funding import PremiumRule
 from protocol.venues.venue import Quotes
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil
-from protocol.audit import Snapshot, held_by, listed, moved, unsettled_of
 from protocol.book import VAULT, Ints, Mask, Rows, first_trader
 from protocol.exchange import Exchange
-from protocol.invariants import crowded_accounts
+from protocol.laws.audit import Snapshot, held_by, listed, moved, unsettled_of
+from protocol.laws.invariants import crowded_accounts
 from protocol.margin import at_fill_margin, initial_rate, transition_allowed
 from protocol.scan import accounts_risk
 from protocol.venues.impact_pool import ImpactPool

@@ -1,0 +1,1 @@
+"""What holding a position costs or pays: funding between traders, borrowing from a pool."""
