@@ -301,7 +301,7 @@ def test_another_engine_closes_positions_and_only_the_rest_is_sold_out() -> None
 
     assert candidates.tolist() == [ALICE, CAROL]
     assert closer.called == [[ALICE]]
-    assert rows["account"].tolist() == [CAROL, -1]
+    assert rows["account"].tolist() == [-1, CAROL]
     assert book.collateral[0, [ALICE, BOB, CAROL]].tolist() == [1, 1, 0]
 
 

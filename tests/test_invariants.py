@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FEES_AND_TRIGGER = {"taker_fee": 500, "maker_fee": -110, "backstop_trigger": 666_667}
 
 STATE, AUDIT, TRADE, CASCADE = (
-    f"protocol/{name}.py" for name in ("invariants", "audit", "trade_audit", "cascade_audit")
+    f"protocol/laws/{name}.py" for name in ("invariants", "audit", "trade_audit", "cascade_audit")
 )
 WHERE: dict[int, tuple[str, list[str]]] = {
     1: ("collateral", [f"{STATE}::cash_conserved", f"{STATE}::collateral_conserved"]),

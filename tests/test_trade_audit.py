@@ -10,6 +10,7 @@ from protocol.book import Rows, move_cash
 from protocol.exchange import Exchange
 from protocol.laws.audit import snapshot
 from protocol.laws.trade_audit import TRADE_LAWS, broken_by_trade, fee_rates, no_riskier, unsteady
+from protocol.venues.venue import FILL
 
 pytestmark = pytest.mark.kernel
 
@@ -144,9 +145,20 @@ def test_accounts_whose_rate_has_moved_under_them_are_told_apart() -> None:
     exchange = sound(**scaled)
     hold(exchange, CAROL, DAVE, 1, 50, market=1)
     before = snapshot(exchange)
-    buy(exchange)
+    fills = buy(exchange)
 
-    assert np.flatnonzero(unsteady(before, exchange)).tolist() == [ALICE, BOB]
+    assert np.flatnonzero(unsteady(before, exchange, fills)).tolist() == [ALICE, BOB]
+
+
+def test_a_rate_that_may_have_dipped_within_the_phase_has_moved() -> None:
+    exchange = sound(open_interest_lower=usd(500), open_interest_upper=usd(1_000))
+    hold(exchange, CAROL, DAVE, 30)
+    before = snapshot(exchange)
+    few, many = (np.zeros(1, FILL) for _ in range(2))
+    few["size"], many["size"] = 15, 25
+
+    assert not unsteady(before, exchange, few).any()
+    assert np.flatnonzero(unsteady(before, exchange, many)).tolist() == [CAROL, DAVE]
 
 
 def test_on_a_book_there_is_one_rate_for_takers() -> None:

@@ -240,7 +240,7 @@ class CollateralSales:
         closing = candidates[holding & ~sold]
         if len(closing) == 0 and not self.busy:
             return rows
-        return np.concatenate([rows, self.positions.round(book, parameters, closing, moment)])
+        return np.concatenate([self.positions.round(book, parameters, closing, moment), rows])
 
     def _sell(self, book: Book, parameters: RiskParameters, candidates: Ints, holding: Mask) -> Rows:
         """Sales of candidates without positions, and of those below zero, whose assets all have a price."""
