@@ -83,6 +83,10 @@ def _population_problems(scenario: "Scenario") -> Iterator[Problem]:
     if share and not any(market.collateral.initial_weight for market in markets.values()):
         rule = "asset_collateral needs a market that takes its asset: collateral.initial_weight above 0"
         yield broken("agents.retail", rule, "protocol.markets", asset_collateral=share)
+    accounts, alone = scenario.agents.arbitrageurs.accounts, [each.isolated for each in markets.values()]
+    if scenario.protocol.venue.kind in ("order_book", "amm") and any(alone[accounts:]):
+        rule = f"an isolated market needs an account whose turn it is: accounts must be at least {len(alone)}"
+        yield broken("agents.arbitrageurs", rule, "protocol.markets", accounts=accounts)
 
 
 def _actor_problems(scenario: "Scenario") -> Iterator[Problem]:

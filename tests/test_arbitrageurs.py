@@ -11,6 +11,7 @@ from venue import integers
 from agents.role import DEPOSIT, Actions
 from protocol.arithmetic import MICRO
 from sim.model import Model
+from sim.problems import ScenarioError
 
 BITCOIN = 0
 GAPS = (0.0005, 0.002, 0.02)
@@ -144,14 +145,14 @@ def test_the_residual_of_an_isolated_market_goes_to_those_whose_turn_it_is(model
     assert (endowment.size[1, ::2] == 0).all()
 
 
-@pytest.mark.filterwarnings("ignore:divide by zero")
-@pytest.mark.xfail(reason="a market that is nobody's turn falls to the first account, which holds another")
-def test_an_isolated_market_beyond_all_turns_is_carried_by_nobody(model: Model) -> None:
-    arbitrageurs, isolated = model.people.arbitrageurs, np.array([True, True])
-    arbitrageurs.accounts = arbitrageurs.accounts[:1]
-    endowment = arbitrageurs.endow(1e12, integers(10, 20), integers(-100, 7), isolated)
+def test_a_scenario_needs_an_arbitrageur_for_each_isolated_market() -> None:
+    alone = [f"protocol.markets.{name}.isolated=true" for name in ("BTC", "ETH")]
+    rule = r"agents\.arbitrageurs: an isolated market needs an account .* at least 2, got accounts=1"
+    with pytest.raises(ScenarioError, match=rule):
+        calm(*alone, "agents.arbitrageurs.accounts=1")
 
-    assert np.count_nonzero(endowment.size, axis=0).max() <= 1
+    assert calm(*alone, "agents.arbitrageurs.accounts=2").agents.arbitrageurs.accounts == 2
+    assert calm(alone[0], "agents.arbitrageurs.accounts=1").agents.arbitrageurs.accounts == 1
 
 
 def test_where_positions_stand_alone_each_trades_one_market(model: Model) -> None:
