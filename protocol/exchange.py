@@ -20,7 +20,7 @@ from protocol.book import (
 from protocol.carry.accrual import Accrual, AccrualRules, observation
 from protocol.carry.funding_rules import Observation
 from protocol.carry.premium_funding import premium
-from protocol.collateral import WithdrawalRule, deposit_asset, withdrawable
+from protocol.collateral import WithdrawalRule, deposit_asset, withdraw_asset, withdrawable
 from protocol.gating import Gates
 from protocol.laws.invariants import InvariantError, violated
 from protocol.liquidations.keepers import Offers
@@ -294,6 +294,12 @@ class Exchange:
         self.book.flows[WITHDRAWALS] += paid
         self.deposited[account] -= paid
         return paid
+
+    def withdraw_asset(self, account: int, market: int, lots: int, time: float) -> int:
+        """Hand out up to `lots` of an asset, as gate and margin allow; returns how many [lots]."""
+        if not self._may_withdraw(account, time):
+            return 0
+        return withdraw_asset(self.book, self.parameters, account, market, lots, self.rules.withdrawal)
 
     def _may_withdraw(self, account: int, time: float) -> bool:
         """Whether gates and prices let a trader take money out at all."""

@@ -20,7 +20,7 @@ from campaign_world import OPENING, STORMS, World, deposit_purses, open_world, s
 
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import Rows
-from protocol.collateral import choose_leverage, deposit_asset, withdraw_asset
+from protocol.collateral import choose_leverage, deposit_asset
 from protocol.laws.audit import Snapshot, broken_by_prices, broken_by_transfers, snapshot
 from protocol.laws.cascade_audit import broken_by_cascade
 from protocol.laws.invariants import InvariantError, violated
@@ -227,8 +227,8 @@ class Campaign:
             deposit_asset(book, account, market, amount // int(10 * book.oracle[market]))
             self.seen["assets brought"] += 1
         elif kind == 5:
-            terms = (market, int(book.collateral[market, account]), exchange.rules.withdrawal)
-            self.seen["assets taken"] += int(withdraw_asset(book, exchange.parameters, account, *terms) > 0)
+            lots = int(book.collateral[market, account])
+            self.seen["assets taken"] += exchange.withdraw_asset(account, market, lots, self.time) > 0
         elif kind == 6:
             rate = int(rng.choice([0, 20_000, 100_000, 500_000]))
             self.seen["leverage chosen"] += int(choose_leverage(book, exchange.parameters, account, rate))

@@ -90,6 +90,18 @@ def test_an_oracle_that_is_down_stops_borrowing_against_an_asset(preset: str, la
     assert exchange.withdraw(ALICE, usd(1e6), exchange.prices.time) == (0 if stopped else usd(4_000))
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("late", [0, 1])
+def test_an_oracle_that_is_down_keeps_an_asset_that_counts_where_it_is(preset: str, late: int) -> None:
+    exchange = opened(preset, 0, 1e5, 1e5, pool=1e6, overrides=(COLLATERAL,))
+    deposit_asset(exchange.book, ALICE, 1, 100)
+    silent_for(exchange, min(OLDEST[preset], 86_400) + late)
+    stopped = late and np.isfinite(OLDEST[preset])
+
+    assert exchange.withdraw_asset(ALICE, 1, 60, exchange.prices.time) == (0 if stopped else 60)
+    assert exchange.book.collateral[1, ALICE] == (100 if stopped else 40)
+
+
 @pytest.mark.parametrize("preset", ["drift", *POOLS])
 @pytest.mark.parametrize("late", [0, 1])
 def test_an_oracle_that_is_down_stops_those_who_enter_and_leave_a_pool(preset: str, late: int) -> None:
