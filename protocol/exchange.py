@@ -1,7 +1,5 @@
 """The venue: its state, its rules, and the phases of a block."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from protocol.book import (
@@ -17,10 +15,10 @@ from protocol.book import (
     first_trader,
     market_accounts,
 )
-from protocol.carry.accrual import Accrual, AccrualRules, observation
+from protocol.carry.accrual import Accrual, observation
 from protocol.carry.funding_rules import Observation
 from protocol.carry.premium_funding import premium
-from protocol.collateral import WithdrawalRule, deposit_asset, withdraw_asset, withdrawable
+from protocol.collateral import deposit_asset, withdraw_asset, withdrawable
 from protocol.gating import Gates
 from protocol.laws.invariants import InvariantError, violated
 from protocol.liquidations.keepers import Offers
@@ -29,53 +27,16 @@ from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
 from protocol.liquidity import deposit as deposit_into
 from protocol.losses.backstop import ONE_PURSE, Backstop, endow, vault_equity
 from protocol.losses.journal import INSURANCE_FUND, LIQUIDITY_POOL, Cascade, Journal
-from protocol.losses.waterfall import Waterfall, WaterfallRules
+from protocol.losses.waterfall import Waterfall
 from protocol.margin import below_maintenance, equity_of
 from protocol.orders import Orders, require_known, sequence
 from protocol.parameters import RiskParameters, violations
 from protocol.prices.oracle import Reading
-from protocol.prices.pricing import Pricing, PricingRules
+from protocol.prices.pricing import Pricing
+from protocol.rules import Rules, Usable
 from protocol.scan import liquidatable
 from protocol.valuation import valued_accounts, valued_purse
 from protocol.venues.venue import FILL, Quotes, Venue
-
-
-class Rules(NamedTuple):
-    """The named choices that make a venue, and its clocks [s].
-
-    Attributes
-    ----------
-    prices : PricingRules
-    accrual : AccrualRules
-    round_seconds : float
-        Length of a liquidation round, the venue's own block [s].
-    waterfall : WaterfallRules
-    withdrawal_gate : int
-        How long withdrawals stay blocked after an account was seen below zero [s].
-    withdrawal : WithdrawalRule
-        What a withdrawal has to leave in the account.
-    vault_lock, pool_lock : float
-        How long a deposit into the vault, and into a pool, stays [s].
-    """
-
-    prices: PricingRules
-    accrual: AccrualRules
-    round_seconds: float
-    waterfall: WaterfallRules
-    withdrawal_gate: int
-    withdrawal: WithdrawalRule
-    vault_lock: float
-    pool_lock: float
-
-
-class Usable(NamedTuple):
-    """Markets whose price each act may use in this block, (m,) bool each; see `guards`."""
-
-    trade: Mask
-    liquidate: Mask
-    withdraw: Mask
-    fund: Mask
-    quote: Mask
 
 
 class Exchange:

@@ -12,7 +12,6 @@ from protocol.carry.funding import FundingRule
 from protocol.carry.premium_funding import InterestRule, PremiumRule, TwapRule
 from protocol.carry.skew_funding import AdaptiveRule, VelocityRule
 from protocol.collateral import WithdrawalRule
-from protocol.exchange import Rules
 from protocol.losses.backstop import ONE_PURSE, Backstop
 from protocol.losses.deleveraging import Deleveraging
 from protocol.losses.waterfall import WaterfallRules
@@ -21,6 +20,7 @@ from protocol.prices.guards import GuardRule, Guards
 from protocol.prices.mark import AverageRule, MarkRule
 from protocol.prices.oracle import AnyFeedRule, Bounds, MedianRule, PullRule, PushRule
 from protocol.prices.pricing import PricingRules
+from protocol.rules import Rules
 from sim.funding_settings import AdaptiveSettings, InterestSettings, PremiumSettings, TwapSettings
 from sim.liquidation_settings import BackstopSettings, SliceSettings, TrancheSettings
 from sim.market_settings import MarketSettings

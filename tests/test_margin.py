@@ -19,22 +19,24 @@ from margin_rules import (
 )
 from venue import ALICE, BOB, integers, parameters, reference, usd
 
+from protocol.admission import (
+    fill_allows,
+    interest_change,
+    margin_allows,
+    position_allowed,
+    transition_allowed,
+)
 from protocol.arithmetic import PPM
 from protocol.book import VAULT, Book, exchange_position, move_cash, settle_funding
 from protocol.margin import (
     Change,
     account_risk,
     below_maintenance,
-    fill_allows,
     initial_rate,
-    interest_change,
     keeper_reward,
-    margin_allows,
     merged_risk,
-    position_allowed,
     position_margin,
     risk_after,
-    transition_allowed,
 )
 from protocol.parameters import RiskParameters
 from protocol.scan import liquidatable

@@ -25,9 +25,9 @@ from venue import (
     venue,
 )
 
+from protocol.admission import interest_change, margin_allows
 from protocol.book import FEES, Rows
 from protocol.exchange import Exchange
-from protocol.margin import interest_change, margin_allows
 from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, REST, Orders, orders
 from protocol.venues.depth import resting_orders
 from protocol.venues.ladder import (

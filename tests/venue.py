@@ -11,7 +11,7 @@ from protocol.book import INSURANCE, VAULT, Ints, Rows, exchange_position, first
 from protocol.carry.accrual import AccrualRules
 from protocol.carry.premium_funding import PremiumRule
 from protocol.collateral import INITIAL_MARGIN, WithdrawalRule
-from protocol.exchange import Exchange, Rules
+from protocol.exchange import Exchange
 from protocol.liquidations.slices import Slices
 from protocol.losses.backstop import ONE_PURSE
 from protocol.losses.deleveraging import Deleveraging
@@ -23,6 +23,7 @@ from protocol.parameters import RiskParameters, flat_margins
 from protocol.prices.mark import MarkRule
 from protocol.prices.oracle import calm_reading
 from protocol.prices.pricing import PricingRules
+from protocol.rules import Rules
 from protocol.venues.depth import resting_orders
 from protocol.venues.ladder import open_ladder
 from protocol.venues.limit_book import LimitBook

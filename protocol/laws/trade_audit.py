@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from protocol.admission import at_fill_margin, transition_allowed
 from protocol.arithmetic import PPM, ppm_ceil
 from protocol.book import VAULT, Ints, Mask, Rows, first_trader
 from protocol.exchange import Exchange
 from protocol.laws.audit import Snapshot, held_by, listed, moved, unsettled_of
 from protocol.laws.invariants import crowded_accounts
-from protocol.margin import at_fill_margin, initial_rate, transition_allowed
+from protocol.margin import initial_rate
 from protocol.scan import accounts_risk
 from protocol.venues.impact_pool import ImpactPool
 from protocol.venues.skew_pool import SkewPool

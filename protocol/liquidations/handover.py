@@ -5,12 +5,13 @@ References
 .. [1] Drift protocol-v2, controller/liquidation.rs, liquidate_perp.
 """
 
+from protocol.admission import interest_change, position_allowed
 from protocol.arithmetic import ppm_ceil
 from protocol.book import Book, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, PARTIAL
 from protocol.liquidations.shortage import account_shortage
-from protocol.margin import Change, interest_change, position_allowed, risk_of
+from protocol.margin import Change, risk_of
 from protocol.parameters import RiskParameters
 
 

@@ -10,17 +10,12 @@ References
 
 import numpy as np
 
+from protocol.admission import fill_allows, interest_change
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil, ppm_floor
 from protocol.book import FEES, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment, Unattended
-from protocol.margin import (
-    account_risk,
-    assets_beyond_weight,
-    fill_allows,
-    interest_change,
-    position_margin,
-)
+from protocol.margin import account_risk, assets_beyond_weight, position_margin
 from protocol.parameters import RiskParameters
 from protocol.venues.ladder import ASK, BID, Ladder
 from protocol.venues.limit_book import LimitBook

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from protocol.admission import fill_allows, interest_change
 from protocol.arithmetic import MICRO, PPM, ppm_ceil
 from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment, Unattended
 from protocol.liquidations.slices import bankruptcy_quote
 from protocol.losses.backstop import ONE_PURSE, Backstop, below_trigger, vault_accepts
-from protocol.margin import account_risk, fill_allows, interest_change, risk_after
+from protocol.margin import account_risk, risk_after
 from protocol.parameters import RiskParameters
 from protocol.venues.ladder import ASK, BID, Ladder
 from protocol.venues.limit_book import LimitBook

@@ -22,12 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from protocol.admission import interest_change, margin_allows
 from protocol.arithmetic import multiply_divide_floor
 from protocol.book import Book, Ints, Row, Rows, exchange_position
 from protocol.kernels import kernel
 from protocol.liquidations.slices import bankruptcy_quote
 from protocol.losses.ranking import ALLOTMENTS, allotted, opposite_holders, ranking
-from protocol.margin import account_risk, equity_of, interest_change, margin_allows
+from protocol.margin import account_risk, equity_of
 from protocol.parameters import RiskParameters
 
 DELEVERAGE = np.dtype(

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from protocol.admission import interest_change, margin_allows
 from protocol.arithmetic import ppm_ceil, ppm_floor
 from protocol.book import FEES, Book, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
-from protocol.margin import interest_change, margin_allows
 from protocol.orders import CANCEL, IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.curve import lots_until, reserves, trade_value

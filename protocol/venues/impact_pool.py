@@ -11,11 +11,11 @@ References
 
 import numpy as np
 
+from protocol.admission import interest_change, margin_allows
 from protocol.book import LONG, SHORT, Book, Floats, Ints, Mask, Row, Rows, share_row
 from protocol.kernels import kernel
 from protocol.liquidity import Desk, Locks
 from protocol.losses.pool_deleveraging import deleverage_winners
-from protocol.margin import interest_change, margin_allows
 from protocol.orders import IMMEDIATE, NONE, POST_ONLY, REST, Orders, join
 from protocol.parameters import RiskParameters
 from protocol.venues.backing import (

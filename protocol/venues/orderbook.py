@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from protocol.admission import fill_allows, interest_change, margin_allows
 from protocol.arithmetic import ppm_ceil
 from protocol.book import FEES, Book, Floats, Row, Rows, exchange_position, move_cash
 from protocol.kernels import fragment, kernel
-from protocol.margin import fill_allows, interest_change, margin_allows
 from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, Ladder, with_room

@@ -11,12 +11,13 @@ References
 
 import numpy as np
 
+from protocol.admission import interest_change
 from protocol.arithmetic import ppm_ceil
 from protocol.book import FEES, Book, Floats, Ints, Mask, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.liquidations.record import DELEVERAGE
 from protocol.liquidity import Desk, Locks, vault_desk
-from protocol.margin import Change, interest_change
+from protocol.margin import Change
 from protocol.orders import IMMEDIATE, POST_ONLY, REST, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.skew_price import (

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from protocol.admission import position_allowed, transition_allowed
 from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil
 from protocol.book import Book, Ints
 from protocol.kernels import kernel
-from protocol.margin import Change, account_risk, position_allowed, risk_of, transition_allowed
+from protocol.margin import Change, account_risk, risk_of
 from protocol.parameters import RiskParameters
 
 
