@@ -63,10 +63,17 @@ def position_allowed(book: Book, parameters: RiskParameters, account: int, chang
 
 @kernel
 def margin_allows(
-    book: Book, parameters: RiskParameters, account: int, market: int, change: int, cash: int, interest: int
+    book: Book,
+    parameters: RiskParameters,
+    account: int,
+    market: int,
+    change: int,
+    cash: int,
+    interest: int,
+    fee: int,
 ) -> bool:
-    """Whether the margin rule lets an account take `change` lots for `cash` micro-USD."""
-    wanted = Change(market, change, cash, interest)
+    """Whether the margin rule lets an account take `change` lots for `cash` micro-USD and a fee."""
+    wanted = Change(market, change, cash, interest, fee)
     if not position_allowed(book, parameters, account, wanted):
         return False
     after = risk_of(book, parameters, account, wanted)
@@ -81,7 +88,14 @@ def at_fill_margin(parameters: RiskParameters, risk: tuple[int, int, int]) -> tu
 
 @kernel
 def fill_allows(
-    book: Book, parameters: RiskParameters, account: int, market: int, change: int, cash: int, interest: int
+    book: Book,
+    parameters: RiskParameters,
+    account: int,
+    market: int,
+    change: int,
+    cash: int,
+    interest: int,
+    fee: int,
 ) -> bool:
     """Whether a resting order may fill: like `margin_allows`, at the venue's fill requirement.
 
@@ -91,7 +105,7 @@ def fill_allows(
     ----------
     .. [1] Drift protocol-v2, math/margin.rs: the fill requirement is half way.
     """
-    wanted = Change(market, change, cash, interest)
+    wanted = Change(market, change, cash, interest, fee)
     if not position_allowed(book, parameters, account, wanted):
         return False
     after = at_fill_margin(parameters, risk_of(book, parameters, account, wanted))

@@ -21,15 +21,18 @@ class Change(NamedTuple):
     market, lots : int
         Market of a fill and change of the position [lots].
     cash : int
-        Change of cash, fees included [micro-USD].
+        Change of cash, fees aside [micro-USD].
     interest : int
         Change of the market's open interest [lots].
+    fee : int
+        Paid in addition [micro-USD]; no part of the position's entry price.
     """
 
     market: int
     lots: int
     cash: int
     interest: int
+    fee: int
 
 
 class Held(NamedTuple):
@@ -179,7 +182,7 @@ def withheld_gain(weight: int, size: int, mark: int, entry: float) -> int:
 
 @fragment
 def held_after(book: Book, account: int, market: int, change: Change) -> Held:
-    """What an account would hold of a market after a change; fees of the fill are part of its price."""
+    """What an account would hold of a market after a change."""
     units, interest = book.collateral[market, account], book.open_interest[market]
     size, entry = book.size[market, account], book.entry[market, account]
     if market == change.market and change.lots != 0:
@@ -220,7 +223,7 @@ def held_risk(book: Book, parameters: RiskParameters, account: int, held: Held) 
 @fragment
 def risk_of(book: Book, parameters: RiskParameters, account: int, change: Change) -> tuple[int, int, int]:
     """Equity, initial and maintenance requirement [micro-USD] of an account after a hypothetical change."""
-    equity = book.cash[account] + unsettled_funding(book, account) + change.cash
+    equity = book.cash[account] + unsettled_funding(book, account) + change.cash - change.fee
     initial, maintenance, total = 0, 0, 0
     for market in range(book.size.shape[0]):
         part = held_risk(book, parameters, account, held_after(book, account, market, change))
@@ -247,13 +250,13 @@ def risk_after(
     interest : int
         Change of the market's open interest [lots].
     """
-    return risk_of(book, parameters, account, Change(market, change, cash, interest))
+    return risk_of(book, parameters, account, Change(market, change, cash, interest, 0))
 
 
 @kernel
 def account_risk(book: Book, parameters: RiskParameters, account: int) -> tuple[int, int, int]:
     """Equity, initial and maintenance requirement of an account as it stands [micro-USD]."""
-    return risk_of(book, parameters, account, Change(0, 0, 0, 0))
+    return risk_of(book, parameters, account, Change(0, 0, 0, 0, 0))
 
 
 @kernel

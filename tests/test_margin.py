@@ -27,7 +27,7 @@ from protocol.admission import (
     transition_allowed,
 )
 from protocol.arithmetic import PPM
-from protocol.book import VAULT, Book, exchange_position, move_cash, settle_funding
+from protocol.book import FEES, VAULT, Book, exchange_position, move_cash, settle_funding
 from protocol.margin import (
     Change,
     account_risk,
@@ -37,6 +37,7 @@ from protocol.margin import (
     merged_risk,
     position_margin,
     risk_after,
+    risk_of,
 )
 from protocol.parameters import RiskParameters
 from protocol.scan import liquidatable
@@ -123,7 +124,7 @@ def test_margin_of_a_position_at_drift(row: dict[str, Any]) -> None:
     rates = {name: ppm(row[name]) for name in ("initial", "maintenance")}
     rules = parameters(**rates, root=column(row["imf"] * PPM), fill_share=500_000)
     held = account_risk(holding(0, (row["size"], row["price"])), rules, ALICE)
-    fill = 0, row["size"], -row["size"] * usd(row["price"]), row["size"]
+    fill = 0, row["size"], -row["size"] * usd(row["price"]), row["size"], 0
 
     assert held[1:] == pytest.approx((usd(row["required"]), usd(row["kept"])), abs=2)
     for allows, least in ((margin_allows, row["required"]), (fill_allows, row["at_fill"])):
@@ -183,8 +184,10 @@ def test_an_order_to_open_costs_its_margin_where_gains_do_not_count() -> None:
     for size in (50, -50):
         book = holding(500, (0, 100))
 
-        assert margin_allows(book, rules, ALICE, 0, size, -size * usd(100), max(size, 0))
-        assert not margin_allows(book, rules, ALICE, 0, size + size // 50, -51 * size * usd(2), max(size, 0))
+        assert margin_allows(book, rules, ALICE, 0, size, -size * usd(100), max(size, 0), 0)
+        assert not margin_allows(
+            book, rules, ALICE, 0, size + size // 50, -51 * size * usd(2), max(size, 0), 0
+        )
 
 
 @pytest.mark.parametrize(
@@ -281,9 +284,9 @@ def test_a_move_is_allowed_to_initial_margin_or_to_less_risk_under_all_rules(
     if at_edge:
         after = risk_after(book, rules, ALICE, market, lots, -quote, interest)
         move_cash(book, BOB, ALICE, after[1] - after[0] + nearly)
-    change = Change(market, lots, -quote, interest)
+    change = Change(market, lots, -quote, interest, 0)
     opened, before = position_allowed(book, rules, ALICE, change), account_risk(book, rules, ALICE)
-    allowed = margin_allows(book, rules, ALICE, market, lots, -quote, interest)
+    allowed = margin_allows(book, rules, ALICE, market, lots, -quote, interest, 0)
     exchange_position(book, ALICE, BOB, market, lots, quote)
     after = account_risk(book, rules, ALICE)
 
@@ -305,8 +308,8 @@ def test_an_account_below_initial_margin_may_shrink_at_the_mark_under_all_rules_
     book.cash[ALICE] -= account_risk(book, rules, ALICE)[0] - maintenance
     part = -(size * percent // 100) or -int(np.sign(size))
 
-    assert margin_allows(book, rules, ALICE, 0, part, -part * mark, 0)
-    assert not margin_allows(book, rules, ALICE, 0, -part, part * mark, 0)
+    assert margin_allows(book, rules, ALICE, 0, part, -part * mark, 0, 0)
+    assert not margin_allows(book, rules, ALICE, 0, -part, part * mark, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -355,9 +358,9 @@ def test_a_debt_without_a_position_only_shrinks_by_money_from_outside() -> None:
     move_cash(book, ALICE, BOB, usd(10))
 
     assert account_risk(book, rules, ALICE) == (-usd(10), 0, 0)
-    assert not margin_allows(book, rules, ALICE, 0, 1, -usd(100), 1)
-    assert not margin_allows(book, rules, ALICE, 0, 1, -usd(90), 1)
-    assert margin_allows(book, rules, ALICE, 0, 0, usd(4), 0)
+    assert not margin_allows(book, rules, ALICE, 0, 1, -usd(100), 1, 0)
+    assert not margin_allows(book, rules, ALICE, 0, 1, -usd(90), 1, 0)
+    assert margin_allows(book, rules, ALICE, 0, 0, usd(4), 0, 0)
 
 
 def test_the_smallest_position_keeps_at_least_one_micro() -> None:
@@ -461,12 +464,12 @@ def test_raising_initial_margin_in_a_crash_freezes_accounts_and_liquidates_nobod
     raised = rules._replace(initial=integers(100_000))
 
     assert risk == (usd(500), usd(475), usd(285))
-    assert margin_allows(book, rules, ALICE, 0, 1, -usd(95), 1)
+    assert margin_allows(book, rules, ALICE, 0, 1, -usd(95), 1, 0)
     assert account_risk(book, raised, ALICE) == (usd(500), usd(950), usd(285))
     assert liquidatable(book, raised).tolist() == []
-    assert not margin_allows(book, raised, ALICE, 0, 1, -usd(95), 1)
-    assert not margin_allows(book, raised, ALICE, 0, 0, -1, 0)
-    assert margin_allows(book, raised, ALICE, 0, -1, usd(95), -1)
+    assert not margin_allows(book, raised, ALICE, 0, 1, -usd(95), 1, 0)
+    assert not margin_allows(book, raised, ALICE, 0, 0, -1, 0, 0)
+    assert margin_allows(book, raised, ALICE, 0, -1, usd(95), -1, 0)
 
 
 def test_raising_maintenance_margin_in_a_crash_liquidates_at_once() -> None:
@@ -544,9 +547,9 @@ def test_an_isolated_position_stands_alone_in_its_account(
     rules = parameters(2, isolated=np.array([False, True]))
     book = holding(1_000, (held[0], 100), (held[1], 100))
 
-    assert position_allowed(book, rules, ALICE, Change(market, lots, 0, 0)) is allowed
-    assert margin_allows(book, rules, ALICE, market, lots, -lots * usd(100), 0) is allowed
-    assert position_allowed(book, rules, VAULT, Change(market, lots, 0, 0))
+    assert position_allowed(book, rules, ALICE, Change(market, lots, 0, 0, 0)) is allowed
+    assert margin_allows(book, rules, ALICE, market, lots, -lots * usd(100), 0, 0) is allowed
+    assert position_allowed(book, rules, VAULT, Change(market, lots, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -567,7 +570,19 @@ def test_at_the_cap_of_open_interest_only_fills_that_open_nothing_pass(
     book = holding(100_000, (100, 100))
 
     for allows in (margin_allows, fill_allows):
-        assert allows(book, rules, ALICE, 0, lots, -lots * usd(100), interest) is allowed
+        assert allows(book, rules, ALICE, 0, lots, -lots * usd(100), interest, 0) is allowed
+
+
+def test_a_fee_costs_equity_and_is_no_part_of_the_entry_price() -> None:
+    """Ten lots sold at 110 and marked at 100 gain 100 USD, of which half count."""
+    rules, book = parameters(initial=100_000, gain_weight=integers(500_000)), holding(1_000, (0, 100))
+    before, fee = account_risk(book, rules, ALICE), usd(8)
+    foreseen = risk_of(book, rules, ALICE, Change(0, -10, 10 * usd(110), 0, fee))
+    exchange_position(book, ALICE, BOB, 0, -10, -10 * usd(110))
+    move_cash(book, ALICE, FEES, fee)
+
+    assert foreseen == (before[0] + usd(100 - 8), usd(100 + 50), foreseen[2])
+    assert account_risk(book, rules, ALICE)[:2] == foreseen[:2]
 
 
 @given(books(), st.sampled_from(VENUES))

@@ -517,8 +517,8 @@ def test_margin_is_asked_of_the_account_with_its_cash() -> None:
     exchange = venue(20, 1e6)
     ask = (exchange.book, exchange.parameters, ALICE, 0, 10)
 
-    assert margin_allows(*ask, -usd(1_000), 10)
-    assert not margin_allows(*ask, -usd(1_000) - 1, 10)
+    assert margin_allows(*ask, -usd(1_000), 10, 0)
+    assert not margin_allows(*ask, -usd(1_000), 10, 1)
 
 
 def test_trading_moves_no_equity_but_by_the_price() -> None:

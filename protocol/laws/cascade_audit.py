@@ -172,9 +172,11 @@ def bystanders_bear_only_what_is_shared(before: Snapshot, exchange: Exchange, ca
 def debts_close_the_gate(before: Snapshot, exchange: Exchange, cascade: Cascade) -> str:
     """While somebody whom liquidation has reached owes more than they have, withdrawals rest.
 
-    A mark that moves after the last round may show a debt that the venue sees in the next block only.
+    A mark that moves after the last round, or a loss that is shared after an account's turn, may make a debt
+    that the venue sees in the next block only.
     """
-    if (exchange.book.mark != before.book.mark).any():
+    shared = (cascade.payments["stage"] == SOCIALISED_LOSS).any()
+    if shared or (exchange.book.mark != before.book.mark).any():
         return ""
     rows = np.concatenate([cascade.liquidations, cascade.sales])
     accounts, first = np.unique(rows["account"], return_index=True)

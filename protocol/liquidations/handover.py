@@ -22,7 +22,8 @@ def keeper_bears(
     """Whether a keeper that takes over (account, market, change) meets initial margin afterwards."""
     account, market, change = order
     quote = change * book.oracle[market] + ppm_ceil(abs(change) * book.oracle[market], fee)
-    taken = Change(market, -change, quote, interest_change(book, account, keeper, market, change))
+    interest = interest_change(book, account, keeper, market, change)
+    taken = Change(market, -change, quote, interest, 0)
     equity, initial, _ = risk_of(book, parameters, keeper, taken)
     return equity >= initial and position_allowed(book, parameters, keeper, taken)
 

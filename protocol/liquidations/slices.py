@@ -180,7 +180,7 @@ def fill_slice(
         return False
     fee = max(ppm_ceil(abs(quote), parameters.maker_fee), 0)
     interest = interest_change(book, account, maker, market, change)
-    if not fill_allows(book, parameters, maker, market, -change, quote - fee, interest):
+    if not fill_allows(book, parameters, maker, market, -change, quote, interest, fee):
         return True
     exchange_position(book, account, maker, market, change, quote)
     move_cash(book, maker, FEES, fee)

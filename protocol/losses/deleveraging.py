@@ -198,7 +198,7 @@ def close_with(
     quote = closing_quote(book, parameters, account, terms, change)
     interest = interest_change(book, account, counterparty, market, change)
     if not terms.forced and not margin_allows(
-        book, parameters, counterparty, market, -change, quote, interest
+        book, parameters, counterparty, market, -change, quote, interest, 0
     ):
         return 0
     exchange_position(book, account, counterparty, market, change, quote)

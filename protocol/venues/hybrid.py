@@ -67,7 +67,7 @@ def fill_from_curve(
     quote = int(np.ceil(trade_value(base, stock, quoted_peg(state, market, change > 0), float(change))))
     fee = ppm_ceil(abs(quote), parameters.taker_fee)
     interest = interest_change(book, account, maker, market, change)
-    if not margin_allows(book, parameters, account, market, change, -quote - fee, interest):
+    if not margin_allows(book, parameters, account, market, change, -quote, interest, fee):
         return False
     pass_on_funding(book, market)
     before = whole_value(book, state.curve, market)

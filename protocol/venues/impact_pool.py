@@ -81,8 +81,7 @@ def try_increase(
     account, market, change = order
     terms = increase_terms(book, rule, market, change)
     interest = interest_change(book, account, book.counterparty[market], market, change)
-    cash = -terms.quote - terms.fee
-    if not margin_allows(book, parameters, account, market, change, cash, interest):
+    if not margin_allows(book, parameters, account, market, change, -terms.quote, interest, terms.fee):
         return False
     open_with_pool(book, state, market, account, change, terms)
     kept = pay_fee(book, rule, market, account, terms.fee)
@@ -105,7 +104,7 @@ def try_decrease(
     terms = decrease_terms(book, state, rule, market, account, change)
     interest = interest_change(book, account, book.counterparty[market], market, change)
     quote = terms.quote - terms.impact + terms.aside
-    if not margin_allows(book, parameters, account, market, change, -quote - terms.fee, interest):
+    if not margin_allows(book, parameters, account, market, change, -quote, interest, terms.fee):
         return False
     kept = settle_decrease(book, state, rule, order, terms, due)
     record_fill(book, fill, market, account, change, quote, terms.fee, kept)

@@ -64,9 +64,9 @@ def settle_fill(book: Book, parameters: RiskParameters, fill: Row) -> int:
     fill.taker_fee = ppm_ceil(abs(quote), parameters.taker_fee)
     fill.maker_fee = ppm_ceil(abs(quote), parameters.maker_fee)
     interest = interest_change(book, taker, maker, market, change)
-    if not margin_allows(book, parameters, taker, market, change, -quote - fill.taker_fee, interest):
+    if not margin_allows(book, parameters, taker, market, change, -quote, interest, fill.taker_fee):
         return TAKER_REFUSED
-    if not fill_allows(book, parameters, maker, market, -change, quote - fill.maker_fee, interest):
+    if not fill_allows(book, parameters, maker, market, -change, quote, interest, fill.maker_fee):
         return MAKER_REFUSED
     exchange_position(book, taker, maker, market, change, quote)
     move_cash(book, taker, FEES, fill.taker_fee)

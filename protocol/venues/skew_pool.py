@@ -250,9 +250,9 @@ def refusal(book: Book, parameters: RiskParameters, rules: SkewParameters, limit
             return OVER_CAP
         if not solvent_with(book, parameters, rules, account, market, change):
             return INSOLVENT
-    cash = -max(quote, change * book.oracle[market]) - fill.taker_fee
+    cash = -max(quote, change * book.oracle[market])
     interest = interest_change(book, account, fill.maker, market, change)
-    wanted = Change(market, change, cash, interest)
+    wanted = Change(market, change, cash, interest, fill.taker_fee)
     return FILLED if margin_covers(book, parameters, account, wanted, reducing) else UNDERMARGINED
 
 
