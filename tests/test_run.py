@@ -91,6 +91,7 @@ def test_both_sides_of_a_counterfactual_meet_the_same_world() -> None:
 
     pd.testing.assert_series_equal(bitcoin(one)["fundamental"], bitcoin(other)["fundamental"])
     pd.testing.assert_series_equal(one.tables["blocks"]["gas"], other.tables["blocks"]["gas"])
+    assert not bitcoin(one)["outside"].equals(bitcoin(other)["outside"])
 
 
 def test_dear_gas_lets_the_venue_drift_from_the_outside_price() -> None:
