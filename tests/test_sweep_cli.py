@@ -260,7 +260,7 @@ def test_a_signal_to_all_processes_stops_a_sweep_on_ray_which_can_be_completed(
     code, errors = ended(command)
     _, alive = psutil.wait_procs(below, timeout=20)
 
-    assert code == 130
+    assert code == 130, errors
     assert word_on_how_to_go_on(tmp_path) in errors
     assert "Traceback" not in errors
     assert alive == []
