@@ -10,6 +10,7 @@ from protocol.venues.ladder import (
     BID,
     CANCEL_BOTH,
     CANCEL_RESTING,
+    MARKETS,
     ORDER,
     SELF_TRADE,
     aligned_orders,
@@ -17,6 +18,12 @@ from protocol.venues.ladder import (
     with_room,
 )
 from protocol.venues.levels import claim, enqueue
+
+
+def test_a_book_has_room_for_as_many_markets_as_it_can_number() -> None:
+    ticks = np.ones(MARKETS + 1, np.int64)
+    with pytest.raises(ValueError, match="at most 32768 markets, got 32769"):
+        open_ladder(ticks, ticks, 1, 64)
 
 
 def test_a_new_book_is_empty_and_knows_its_prices() -> None:

@@ -107,9 +107,9 @@ def test_orders_stay_sorted_by_price_and_age_wherever_prices_go(
             slot = queue[0 if step == "t" else choice % len(queue)][1]
             lots = int(ladder.order["size"][slot])
             if step == "t" and choice % 2 and lots > 1:
-                consume(ladder, slot, lots - 1)
+                consume(ladder, row, lots - 1)
             else:
-                (remove_order if step == "c" else consume)(*(ladder, slot, lots)[: 2 if step == "c" else 3])
+                remove_order(ladder, slot) if step == "c" else consume(ladder, row, lots)
                 plain.remove(row, slot)
 
         assert_sound(ladder)
@@ -178,12 +178,12 @@ def test_an_id_names_one_order_of_one_account_as_long_as_it_rests() -> None:
     ladder = open_ladder(integers(1), integers(1))
     slot = rest(ladder, ASK, 10, 5)
     number = order_id(ladder, slot)
-    consume(ladder, slot, 2)
+    consume(ladder, ASK, 2)
 
     assert named_order(ladder, OWNER, number) == slot
     assert named_order(ladder, OWNER + 1, number) == 0
 
-    consume(ladder, slot, 3)
+    consume(ladder, ASK, 3)
 
     assert named_order(ladder, OWNER, number) == 0
 

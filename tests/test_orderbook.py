@@ -256,6 +256,16 @@ def test_a_bid_below_the_smallest_price_buys_nothing() -> None:
     assert resting(exchange, BID) == []
 
 
+@pytest.mark.parametrize("size", [5, -5])
+def test_an_order_at_a_negative_price_is_none(size: int) -> None:
+    exchange = rich()
+    quote(exchange, ALICE, (-5, 100), (5, 90))
+    before = resting(exchange, ASK), resting(exchange, BID)
+
+    assert len(place(exchange, BOB, size, -100, kind=REST)) == 0
+    assert (resting(exchange, ASK), resting(exchange, BID)) == before
+
+
 @pytest.mark.parametrize("row", reference("fees")["rows"])
 def test_fees_are_rounded_up_on_both_sides_and_rebates_too(row: dict[str, float]) -> None:
     exchange = venue(1e6, 1e6, prices=(row["notional"],), **LARGE_FEES)

@@ -33,7 +33,6 @@ from protocol.parameters import RiskParameters, violations
 from protocol.prices.oracle import Feed
 from protocol.scan import accounts_risk
 from protocol.venues.amm import Amm
-from protocol.venues.depth import resting_orders
 from protocol.venues.limit_book import LimitBook
 from protocol.venues.venue import Venue
 
@@ -96,8 +95,8 @@ def resting_accounts(venue: Venue, accounts: int) -> Mask:
     """Accounts whose orders wait in the venue's ladder, if it has one, (n,) bool."""
     found = np.zeros(accounts, np.bool_)
     if isinstance(venue, LimitBook | Amm):
-        for row in range(len(venue.ladder.orders)):
-            found[resting_orders(venue.ladder, row)["account"]] = True
+        order = venue.ladder.order
+        found[order["account"][order["size"] != 0]] = True
     return found
 
 

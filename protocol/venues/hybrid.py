@@ -11,8 +11,8 @@ from protocol.kernels import kernel
 from protocol.orders import CANCEL, IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.curve import lots_until, reserves, trade_value
-from protocol.venues.depth import best_price
 from protocol.venues.ladder import ASK, BID, Ladder
+from protocol.venues.levels import best_key, price_of
 from protocol.venues.offers import (
     best_live,
     best_offer,
@@ -22,7 +22,7 @@ from protocol.venues.offers import (
     remove_best,
     withdraw,
 )
-from protocol.venues.orderbook import on_tick, reducing, rest, take
+from protocol.venues.orderbook import ANY, reach, reducing, rest, take
 from protocol.venues.repeg import State, pass_on_funding, whole_value
 
 
@@ -91,17 +91,18 @@ def take_better(
     fills: Rows,
     done: int,
 ) -> tuple[int, int]:
-    """Match one order (account, market, size, limit) with AMM and ladder in turn, the better price first.
+    """Match one order (account, market, size, reach) with AMM and ladder in turn, the better price first.
 
     At one price the ladder comes first. Returns the lots left (signed; 0 once the margin rule refuses the
     taker) and the number of fills so far.
     """
-    account, market, left, limit = order
+    account, market, left, worst = order
     buying, ladder = left > 0, hybrid.ladder
     row = 2 * market + (ASK if buying else BID)
     while left != 0:
-        resting = crosses(ladder, row, limit, buying)
-        level = best_price(ladder, row) if resting else limit
+        resting = ladder.orders[row] != 0 and best_key(ladder, row) <= worst
+        key = best_key(ladder, row) if resting else worst
+        level = price_of(ladder, row, key) if key != ANY else 0
         lots = min(curve_lots(book, hybrid.state, market, level, buying), abs(left))
         if lots > 0:
             change = lots if buying else -lots
@@ -110,7 +111,7 @@ def take_better(
             ladder.last[market] = fills[done].price
             left, done = left - change, done + 1
         elif resting:
-            left, done = take(book, parameters, ladder, (account, market, left, level), fills, done)
+            left, done = take(book, parameters, ladder, (account, market, left, key), fills, done)
         else:
             break
     return left, done
@@ -128,19 +129,20 @@ def match_hybrid(book: Book, parameters: RiskParameters, hybrid: Hybrid, batch: 
         if batch.reduce_only[index]:
             size = reducing(book, account, market, size)
         buying = size > 0
-        limit = on_tick(batch.limit[index], ladder.tick[market], buying)
-        if size == 0 or (limit == 0 and batch.limit[index] != 0):
+        worst = reach(batch.limit[index], ladder.tick[market], buying)
+        if size == 0 or worst == 0:
             continue
         if batch.kind[index] == POST_ONLY:
             row = 2 * market + (ASK if buying else BID)
-            met = best_live(book, ladder, row) != 0 and crosses(ladder, row, limit, buying)
+            met = best_live(book, ladder, row) != 0 and best_key(ladder, row) <= worst
+            limit = price_of(ladder, row, worst) if worst != ANY else 0
             if met or curve_lots(book, hybrid.state, market, limit, buying):
                 continue
         else:
-            order = (account, market, size, limit)
+            order = (account, market, size, worst)
             size, done = take_better(book, parameters, hybrid, order, fills, done)
-        if size != 0 and batch.kind[index] != IMMEDIATE and limit > 0:
-            rest(ladder, batch, index, limit, size)
+        if size != 0 and batch.kind[index] != IMMEDIATE and worst != ANY:
+            rest(ladder, batch, index, -worst, size)
     drop_idle(book, ladder)
     return done
 

@@ -17,6 +17,7 @@ SELF_TRADE = {
 }
 CAPACITY = 1024
 WINDOW = 1 << 16
+MARKETS = 1 << 15
 
 ORDER = np.dtype(
     [
@@ -32,7 +33,7 @@ ORDER = np.dtype(
 )
 TERMS = np.dtype([("key", np.int64), ("expiry", np.int64)])
 QUEUE = np.dtype([("head", np.uint32), ("tail", np.uint32), ("size", np.int64)])
-SIDE = np.dtype([("base", np.int64), ("best", np.int64)])
+SIDE = np.dtype([("base", np.int64), ("best", np.uint32)], align=True)
 FREE, USED, REDUCING = range(3)
 
 
@@ -57,7 +58,7 @@ class Ladder(NamedTuple):
         Key of the window's first level, and the best level that holds orders (w if there is none).
     orders : (2m,) int64
         Number of orders in each row.
-    pool : (3,) int64
+    pool : (3,) uint32
         First free order (they are chained by `next`), how many were ever in use, how many are reduce-only.
     tick : (m,) int64
         Price increment [micro-USD per lot]; fixed while orders rest.
@@ -77,7 +78,7 @@ class Ladder(NamedTuple):
     filled: Rows
     side: Rows
     orders: Ints
-    pool: Ints
+    pool: Rows
     tick: Ints
     last: Ints
     self_trade: int
@@ -112,7 +113,14 @@ def open_ladder(
         Ticks within which an order is found at once: a multiple of 64, at most 64³.
     self_trade, cleared
         See `Ladder`.
+
+    Raises
+    ------
+    ValueError
+        More than `MARKETS` markets, or a window that no bitset holds.
     """
+    if len(tick) > MARKETS:
+        raise ValueError(f"a book holds at most {MARKETS} markets, got {len(tick)}")
     rows = 2 * len(tick)
     side = np.zeros(rows, SIDE)
     side["best"] = window
@@ -123,7 +131,7 @@ def open_ladder(
         filled=empty_sets(rows, window),
         side=side,
         orders=np.zeros(rows, np.int64),
-        pool=np.zeros(3, np.int64),
+        pool=np.zeros(3, np.uint32),
         tick=tick.copy(),
         last=prices.copy(),
         self_trade=self_trade,

@@ -44,14 +44,14 @@ def append(ladder: Ladder, row: int, level: int, slot: int) -> None:
     tail = signed(ladder.queue[row, level].tail)
     if tail == 0 and level < beyond(ladder):
         include(ladder.filled, row, level)
-        ladder.side[row].best = min(ladder.side[row].best, level)
+        ladder.side[row].best = min(signed(ladder.side[row].best), level)
     link(ladder, row, level, slot, tail, signed(0))
 
 
 @kernel
 def detach_all(ladder: Ladder, row: int) -> int:
     """Empty all queues of a row; returns the first of its orders, chained by `next` in priority."""
-    first, last, level = signed(0), signed(0), ladder.side[row].best
+    first, last, level = signed(0), signed(0), signed(ladder.side[row].best)
     while True:
         queue = ladder.queue[row, level]
         if queue.head != 0:
@@ -87,7 +87,7 @@ def admit(ladder: Ladder, row: int, key: int) -> int:
     if side.best == window or key < side.base:
         recentre(ladder, row, key)
     elif side.best > window >> 1:
-        recentre(ladder, row, side.base + side.best)
+        recentre(ladder, row, side.base + signed(side.best))
     return min(key - side.base, window)
 
 
@@ -103,12 +103,12 @@ def insert_beyond(ladder: Ladder, row: int, key: int, slot: int) -> None:
 @fragment
 def claim(ladder: Ladder) -> int:
     """A free order, of a generation of its own, to be filled in and put into its queue."""
-    slot = ladder.pool[FREE]
+    slot = signed(ladder.pool[FREE])
     if slot != 0:
         ladder.pool[FREE] = ladder.order[slot].next
     else:
         ladder.pool[USED] += 1
-        slot = ladder.pool[USED]
+        slot = signed(ladder.pool[USED])
     ladder.order[slot].generation += 1
     return slot
 
@@ -142,6 +142,16 @@ def close_level(ladder: Ladder, row: int, level: int) -> None:
 
 
 @fragment
+def release(ladder: Ladder, row: int, slot: int) -> None:
+    """Free an order that no queue holds any more."""
+    order = ladder.order[slot]
+    order.size, order.next = 0, ladder.pool[FREE]
+    ladder.pool[FREE] = slot
+    ladder.pool[REDUCING] -= order.reduce_only
+    ladder.orders[row] -= 1
+
+
+@fragment
 def unlink(ladder: Ladder, slot: int) -> None:
     """Take an order out of its queue and free it."""
     order = ladder.order[slot]
@@ -153,10 +163,7 @@ def unlink(ladder: Ladder, slot: int) -> None:
     queue.head = before if after == 0 else queue.head
     queue.tail = after if before == 0 else queue.tail
     queue.size -= order.size
-    order.size, order.next = 0, ladder.pool[FREE]
-    ladder.pool[FREE] = slot
-    ladder.pool[REDUCING] -= order.reduce_only
-    ladder.orders[row] -= 1
+    release(ladder, row, slot)
     if queue.head == 0 and level < beyond(ladder):
         close_level(ladder, row, level)
 
@@ -168,14 +175,22 @@ def remove_order(ladder: Ladder, slot: int) -> None:
 
 
 @fragment
-def consume(ladder: Ladder, slot: int, lots: int) -> None:
-    """Take lots from an order; it leaves when nothing is left of it."""
+def consume(ladder: Ladder, row: int, lots: int) -> None:
+    """Take lots from the best order of a row; it leaves when nothing is left of it."""
+    level = signed(ladder.side[row].best)
+    queue = ladder.queue[row, level]
+    slot = signed(queue.head)
     order = ladder.order[slot]
-    if lots == order.size:
-        unlink(ladder, slot)
-    else:
+    queue.size -= lots
+    if lots != order.size:
         order.size -= lots
-        ladder.queue[order.row, order.level].size -= lots
+        return
+    queue.head = order.next
+    ladder.order[order.next].previous = 0
+    release(ladder, row, slot)
+    if queue.head == 0:
+        queue.tail = 0
+        close_level(ladder, row, level)
 
 
 @fragment
@@ -187,7 +202,7 @@ def best_order(ladder: Ladder, row: int) -> int:
 @fragment
 def best_key(ladder: Ladder, row: int) -> int:
     """Key of the best order of a row that is not empty."""
-    return ladder.side[row].base + ladder.side[row].best
+    return ladder.side[row].base + signed(ladder.side[row].best)
 
 
 @fragment
@@ -213,9 +228,15 @@ def order_id(ladder: Ladder, slot: int) -> int:
 
 
 @fragment
+def order_slot(number: int) -> int:
+    """Where the order that an id names rests or rested."""
+    return number & ((1 << NUMBER) - 1)
+
+
+@fragment
 def named_order(ladder: Ladder, account: int, number: int) -> int:
     """The order that an id names, if it rests and is the account's; else 0."""
-    slot, generation = number & ((1 << NUMBER) - 1), number >> NUMBER
+    slot, generation = order_slot(number), number >> NUMBER
     if slot > ladder.pool[USED]:
         return 0
     order = ladder.order[slot]

@@ -54,7 +54,7 @@ def crosses(ladder: Ladder, row: int, limit: int, buying: bool) -> bool:
 @kernel
 def consume_best(ladder: Ladder, row: int, lots: int) -> None:
     """Take `lots` from the best order; it leaves when nothing is left of it."""
-    consume(ladder, best_order(ladder, row), lots)
+    consume(ladder, row, lots)
 
 
 @kernel
@@ -97,13 +97,13 @@ def drop_idle(book: Book, ladder: Ladder) -> int:
 
 
 @kernel
-def prevent_self_trade(ladder: Ladder, slot: int, left: int) -> int:
-    """Deal with an account's own order `slot` in the way of its `left` lots; returns what is left then."""
+def prevent_self_trade(ladder: Ladder, row: int, left: int) -> int:
+    """Deal with an account's own best order in the way of its `left` (> 0) lots; returns what is left."""
     if ladder.self_trade == CANCEL_TAKER:
         return 0
     if ladder.self_trade == DECREMENT:
-        lots = min(abs(left), ladder.order[slot].size)
-        consume(ladder, slot, lots)
-        return left - lots if left > 0 else left + lots
-    remove_order(ladder, slot)
+        lots = min(left, ladder.order[best_order(ladder, row)].size)
+        consume(ladder, row, lots)
+        return left - lots
+    remove_best(ladder, row)
     return left if ladder.self_trade == CANCEL_RESTING else 0

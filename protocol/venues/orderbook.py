@@ -8,7 +8,8 @@ from protocol.book import FEES, Book, Floats, Row, Rows, exchange_position, move
 from protocol.kernels import fragment, kernel
 from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
-from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, Ladder, with_room
+from protocol.prefetch import prefetch
+from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, MARKETS, Ladder, with_room
 from protocol.venues.levels import (
     best_key,
     best_order,
@@ -17,13 +18,13 @@ from protocol.venues.levels import (
     enqueue,
     following,
     order_id,
+    order_slot,
     price_of,
     remove_order,
     signed,
 )
 from protocol.venues.offers import (
     best_live,
-    crosses,
     drop_idle,
     offered,
     prevent_self_trade,
@@ -33,6 +34,8 @@ from protocol.venues.venue import FILL
 
 FILLED, TAKER_REFUSED, MAKER_REFUSED = range(3)
 ANY = int(np.iinfo(np.int64).max)
+AHEAD = 12
+LAST_MARKET = MARKETS - 1  # masked with it, a market cannot be negative, for which indexing would look
 
 
 @kernel
@@ -42,11 +45,21 @@ def on_tick(limit: int, tick: int, buying: bool) -> int:
 
 
 @fragment
-def worst_key(ladder: Ladder, market: int, limit: int, buying: bool) -> int:
-    """Worst key on the other side that a limit price accepts; any for limit 0."""
-    if limit == 0:
-        return ANY
-    return limit // ladder.tick[market] if buying else -limit // ladder.tick[market]
+def direction(buying: bool) -> int:
+    """1 for a buyer, -1 for a seller; no branch, as no processor guesses sides well."""
+    return (signed(buying) << 1) - 1
+
+
+@fragment
+def reach(limit: int, tick: int, buying: bool) -> int:
+    """Worst key of the other side that a limit price accepts, ANY for limit 0; 0 for a price below the grid.
+
+    With the sign turned it is the key under which the order itself rests.
+    """
+    if limit <= 0:
+        return ANY if limit == 0 else 0
+    ticks = np.uint64(limit + (tick - 1) * signed(not buying)) // np.uint64(tick)
+    return int(np.int64(ticks)) * direction(buying)
 
 
 @fragment
@@ -83,24 +96,27 @@ def take(
     fills: Rows,
     done: int,
 ) -> tuple[int, int]:
-    """Match one order (account, market, size, limit) against the other side.
+    """Match one order (account, market, size, reach) against the other side.
 
     Returns the lots left (signed; 0 once the margin rule refuses the taker) and the number of fills
     recorded so far. A maker who fails the rule leaves the book.
     """
-    account, market, left, limit = order
-    buying = left > 0
-    row, worst = 2 * market + (ASK if buying else BID), worst_key(ladder, market, limit, buying)
+    account, market, size, worst = order
+    side = direction(size > 0)
+    row, left = 2 * market + signed(size > 0), size * side
     while left != 0:
-        slot, key = best_live(book, ladder, row), best_key(ladder, row)
+        slot, key = best_order(ladder, row), best_key(ladder, row)
         if slot == 0 or key > worst:
             break
+        lots = min(left, offered(book, ladder, slot))
+        if lots == 0:
+            remove_order(ladder, slot)
+            continue
         maker, price, fill = ladder.order[slot].account, price_of(ladder, row, key), fills[done]
         if maker == account:
-            left = prevent_self_trade(ladder, slot, left)
+            left = prevent_self_trade(ladder, row, left)
             continue
-        lots = min(abs(left), offered(book, ladder, slot))
-        write_fill(fill, market, account, maker, lots if buying else -lots, price)
+        write_fill(fill, market, account, maker, lots * side, price)
         outcome = settle_fill(book, parameters, fill) if ladder.cleared else FILLED
         if outcome == TAKER_REFUSED:
             return 0, done
@@ -108,10 +124,10 @@ def take(
             remove_order(ladder, slot)
             continue
         ladder.last[market] = price
-        consume(ladder, slot, lots)
-        left -= fill.size
+        consume(ladder, row, lots)
+        left -= lots
         done += 1
-    return left, done
+    return left * side, done
 
 
 @kernel
@@ -136,9 +152,9 @@ def try_fills(
 
     The makers' entry prices before each fill are written into `entries`.
     """
-    account, market, left, limit = order
+    account, market, left, worst = order
     buying, done = left > 0, 0
-    row, worst = 2 * market + (ASK if buying else BID), worst_key(ladder, market, limit, buying)
+    row = 2 * market + (ASK if buying else BID)
     slot = best_order(ladder, row)
     while left != 0 and slot != 0 and ladder.terms[slot].key <= worst:
         maker, fill = ladder.order[slot].account, fills[done]
@@ -189,13 +205,13 @@ def reducing(book: Book, account: int, market: int, size: int) -> int:
 
 
 @fragment
-def rest(ladder: Ladder, batch: Orders, index: int, limit: int, left: int) -> None:
-    """Let the `left` signed lots of an order of the batch rest at a limit on the grid; note its id there."""
-    market, slot = batch.market[index], claim(ladder)
-    order, terms, ticks = ladder.order[slot], ladder.terms[slot], limit // ladder.tick[market]
+def rest(ladder: Ladder, batch: Orders, index: int, key: int, left: int) -> None:
+    """Let the `left` signed lots of an order of the batch rest at a key; note its id there."""
+    market, slot = batch.market[index] & LAST_MARKET, claim(ladder)
+    order, terms = ladder.order[slot], ladder.terms[slot]
     order.account, order.size, order.reduce_only = batch.account[index], abs(left), batch.reduce_only[index]
-    terms.key, terms.expiry = -ticks if left > 0 else ticks, batch.expiry[index]
-    enqueue(ladder, 2 * market + (BID if left > 0 else ASK), slot)
+    terms.key, terms.expiry = key, batch.expiry[index]
+    enqueue(ladder, 2 * market + signed(left < 0), slot)
     batch.id[index] = order_id(ladder, slot)
 
 
@@ -204,27 +220,28 @@ def match_orders(
     book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows, entries: Floats
 ) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
-    done = signed(0)
-    for index in range(batch.account.size):
-        account, market, size = batch.account[index], batch.market[index], batch.size[index]
+    done, last = signed(0), batch.account.size - 1
+    for index in range(last + 1):
+        prefetch(ladder.order, order_slot(batch.id[min(index + AHEAD, last)]))
+        account, market, size = batch.account[index], batch.market[index] & LAST_MARKET, batch.size[index]
         kind = batch.kind[index]
         if kind == CANCEL:
             withdraw(ladder, account, batch.id[index])
             continue
         if batch.reduce_only[index]:
             size = reducing(book, account, market, size)
-        limit = on_tick(batch.limit[index], ladder.tick[market], size > 0)
-        if size == 0 or (limit == 0 and batch.limit[index] != 0):
+        worst = reach(batch.limit[index], ladder.tick[market], size > 0)
+        if size == 0 or worst == 0:
             continue
-        order = account, market, size, limit
-        if kind == POST_ONLY:
-            row = 2 * market + (ASK if size > 0 else BID)
-            if best_live(book, ladder, row) != 0 and crosses(ladder, row, limit, size > 0):
-                continue
-        elif kind != FILL_OR_KILL or fills_whole(book, parameters, ladder, order, fills[done:], entries):
-            size, done = take(book, parameters, ladder, order, fills, done)
-        if size != 0 and limit > 0 and kind != IMMEDIATE and kind != FILL_OR_KILL:
-            rest(ladder, batch, index, limit, size)
+        order, row = (account, market, size, worst), 2 * market + signed(size > 0)
+        if best_key(ladder, row) <= worst:
+            if kind == POST_ONLY:
+                if best_live(book, ladder, row) != 0 and best_key(ladder, row) <= worst:
+                    continue
+            elif kind != FILL_OR_KILL or fills_whole(book, parameters, ladder, order, fills[done:], entries):
+                size, done = take(book, parameters, ladder, order, fills, done)
+        if size != 0 and worst != ANY and kind != IMMEDIATE and kind != FILL_OR_KILL:
+            rest(ladder, batch, index, -worst, size)
     drop_idle(book, ladder)
     return done
 

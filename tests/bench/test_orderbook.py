@@ -2,7 +2,7 @@
 
 60 % of the operations are limit orders, 30 % cancels of orders that rest, 10 % market orders, three times as
 large, so that the book neither fills up nor empties. Both engines get batches and learn the ids of their
-orders from them. `make bench` prints the table; nothing here is a gate.
+orders from them; only their own calls are timed. `make bench` prints the table; nothing here is a gate.
 """
 
 import statistics
@@ -21,7 +21,9 @@ from protocol.venues.ladder import open_ladder
 from protocol.venues.orderbook import match
 from sim.streams import stream
 
-OPERATIONS, BATCH, TRADERS, MIDDLE = 400_000, 10_000, 1_000, 100_000
+OPERATIONS, TRADERS, MIDDLE = 400_000, 1_000, 100_000
+BATCHES = (1_000, 10_000, 100_000)
+ROUNDS = 5
 WORST_BID, WORST_ASK = 1, 1 << 31
 
 
@@ -36,15 +38,16 @@ class Stream(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Seconds of each batch, fills for each operation, and orders left in the book."""
+    """Operations per batch, seconds of each, fills for each operation, and orders left in the book."""
 
+    batch: int
     seconds: list[float]
     fills: float
     resting: int
 
     def rate(self) -> float:
         """Operations per second in the second half, when the book is full."""
-        return BATCH / statistics.median(self.seconds[len(self.seconds) // 2 :])
+        return self.batch / statistics.median(self.seconds[len(self.seconds) // 2 :])
 
 
 def drawn(seed: int) -> Stream:
@@ -61,9 +64,9 @@ def drawn(seed: int) -> Stream:
     )
 
 
-def batches() -> Iterator[slice]:
+def batches(size: int) -> Iterator[slice]:
     """Places of the batches in the stream."""
-    return (slice(start, start + BATCH) for start in range(0, OPERATIONS, BATCH))
+    return (slice(start, start + size) for start in range(0, OPERATIONS, size))
 
 
 def rich_book() -> Book:
@@ -83,16 +86,15 @@ def aim(work: Stream, chosen: slice, ids: Ints, live: Ints) -> None:
         work.account[cancels] = work.account[work.target[cancels]]
 
 
-def ours(work: Stream, cleared: bool, aiming: bool = False) -> Run:
+def ours(work: Stream, size: int, cleared: bool, aiming: bool = False) -> Run:
     """Run the stream through the book; `cleared`: with margin checks, positions and cash."""
     book, rules, ids = rich_book(), parameters(1), np.zeros(OPERATIONS, np.int64)
     ladder = open_ladder(np.array([1]), np.array([MIDDLE]), OPERATIONS, cleared=cleared)
-    none, never, seconds, filled = np.zeros(BATCH, np.int64), np.zeros(BATCH, np.bool_), [], 0
-    for chosen in batches():
+    none, never, seconds, filled = np.zeros(size, np.int64), np.zeros(size, np.bool_), [], 0
+    for chosen in batches(size):
         if aiming:
             live = np.concatenate([resting_orders(ladder, row)["id"] for row in range(2)])
             aim(work, chosen, ids, live)
-        begin = time.perf_counter()
         named = np.where(work.kind[chosen] == CANCEL, ids[work.target[chosen]], 0)
         batch = Orders(
             work.account[chosen],
@@ -105,14 +107,15 @@ def ours(work: Stream, cleared: bool, aiming: bool = False) -> Run:
             none,
             named,
         )
+        begin = time.perf_counter()
         ladder, fills = match(book, rules, ladder, batch)
-        ids[chosen] = np.where(work.kind[chosen] == REST, batch.id, 0)
         seconds.append(time.perf_counter() - begin)
+        ids[chosen] = np.where(work.kind[chosen] == REST, batch.id, 0)
         filled += len(fills)
-    return Run(seconds, filled / OPERATIONS, int(ladder.orders.sum()))
+    return Run(size, seconds, filled / OPERATIONS, int(ladder.orders.sum()))
 
 
-def theirs(work: Stream, core: Any) -> Run:
+def theirs(work: Stream, size: int, core: Any) -> Run:
     """Run the stream through bourse's batched interface, which shuffles each batch."""
     environment, ids, seconds = core.StepEnvNumpy(1, 0, 1, 1_000), np.zeros(OPERATIONS, np.uint64), []
     buying = work.size > 0
@@ -120,47 +123,52 @@ def theirs(work: Stream, core: Any) -> Run:
     act = np.where(work.kind == CANCEL, 2, 1).astype(np.uint32)
     lots, account = np.abs(work.size).astype(np.uint32), work.account.astype(np.uint32)
     worst = price.astype(np.uint32)
-    for chosen in batches():
-        begin = time.perf_counter()
+    for chosen in batches(size):
         named = np.where(work.kind[chosen] == CANCEL, ids[work.target[chosen]], 0).astype(np.uint64)
-        ids[chosen] = environment.submit_instructions(
-            (act[chosen], buying[chosen], lots[chosen], account[chosen], worst[chosen], named)
-        )
+        instructions = act[chosen], buying[chosen], lots[chosen], account[chosen], worst[chosen], named
+        begin = time.perf_counter()
+        ids[chosen] = environment.submit_instructions(instructions)
         environment.step()
         seconds.append(time.perf_counter() - begin)
-    return Run(seconds, len(environment.get_trades()) / OPERATIONS, -1)
+    return Run(size, seconds, len(environment.get_trades()) / OPERATIONS, -1)
 
 
 @pytest.fixture(scope="module")
-def work() -> Stream:
-    made = drawn(1)
-    ours(made, cleared=False, aiming=True)
-    ours(made, cleared=True)
+def streams() -> dict[int, Stream]:
+    """The stream with cancels that find their orders, for each size of a batch."""
+    made = {size: drawn(1) for size in BATCHES}
+    for size, work in made.items():
+        ours(work, size, cleared=False, aiming=True)
     return made
 
 
-def test_operations_per_second(work: Stream, capsys: pytest.CaptureFixture[str]) -> None:
-    alone, whole = ours(work, cleared=False), ours(work, cleared=True)
+def median_rate(runs: list[Run]) -> float:
+    """Millions of operations per second."""
+    return statistics.median(run.rate() for run in runs) / 1e6
+
+
+def test_operations_per_second(streams: dict[int, Stream], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["", "   batch  fills/op  resting | matching alone, M/s | with margin, positions and cash, M/s"]
+    for size, work in streams.items():
+        alone = [ours(work, size, cleared=False) for _ in range(ROUNDS)]
+        whole = [ours(work, size, cleared=True) for _ in range(ROUNDS)]
+        fills, resting = alone[0].fills, alone[0].resting
+        rates = f"{median_rate(alone):19.1f} | {median_rate(whole):5.1f}"
+        lines.append(f"{size:8,} {fills:9.2f} {resting:8,} | {rates}")
+
+        assert (fills, resting) == (whole[0].fills, whole[0].resting)
     with capsys.disabled():
-        print(
-            f"\nmatching alone {alone.rate() / 1e6:.1f} M operations/s, with margin checks, positions and "
-            f"cash {whole.rate() / 1e6:.1f} M/s; {alone.fills:.2f} fills for each operation, "
-            f"{alone.resting:,} orders rest at the end"
-        )
-
-    assert (alone.fills, alone.resting) == (whole.fills, whole.resting)
+        print("\n".join(lines))
 
 
-def test_against_bourse(work: Stream, capsys: pytest.CaptureFixture[str]) -> None:
+def test_against_bourse(streams: dict[int, Stream], capsys: pytest.CaptureFixture[str]) -> None:
     core = pytest.importorskip("bourse.core", reason="bourse is not installed: pip install bourse")
-    rounds = [
-        (ours(work, False).rate(), ours(work, True).rate(), theirs(work, core).rate()) for _ in range(3)
-    ]
-    alone, whole, other = (statistics.median(column) for column in zip(*rounds, strict=True))
-    with capsys.disabled():
-        print(
-            f"\nbourse {other / 1e6:.2f} M operations/s in batches; matching alone {alone / other:.1f} times "
-            f"that, with margin checks, positions and cash {whole / other:.1f} times"
-        )
+    lines = ["", "   batch | bourse, M/s | matching alone, M/s | ratio"]
+    for size, work in streams.items():
+        rounds = [(ours(work, size, False), theirs(work, size, core)) for _ in range(ROUNDS)]
+        mine, other = (median_rate(list(column)) for column in zip(*rounds, strict=True))
+        lines.append(f"{size:8,} | {other:11.2f} | {mine:19.1f} | {mine / other:5.1f}")
 
-    assert ours(work, False).fills == pytest.approx(theirs(work, core).fills, rel=0.1)
+        assert rounds[0][0].fills == pytest.approx(rounds[0][1].fills, rel=0.1)
+    with capsys.disabled():
+        print("\n".join(lines))
