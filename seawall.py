@@ -296,26 +296,46 @@ def _print_plan(
 def _sweep(
     source: str, out: str, overrides: list[str], workers: int | None, address: str | None, quiet: bool
 ) -> "SweepResults":
-    """Run a sweep with a progress bar; an interrupt or a full disk ends it with a word on how to go on."""
+    """Run a sweep with a progress bar; an interrupt or a full disk ends it with a word on how to go on.
+
+    Whatever error follows an interrupt counts as the interrupt: processes that the same signal ended may
+    be missed before this one hears of it.
+    """
     import shlex
-    import signal
 
     from analysis.terminal import sweep_bar
     from sim.sweeps.cluster import ClusterError
     from sim.sweeps.sweep import sweep
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = _noted_signals()
     again = shlex.join(["seawall", "sweep", source, *(f"--set={each}" for each in overrides), "--out", out])
     try:
         with redirect_stdout(sys.stderr), sweep_bar(quiet) as report:
             return sweep(source, out, overrides, workers=workers, address=address, report=report)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; finished runs are stored. Go on with: {again}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except (ClusterError, OSError) as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if asked or isinstance(error, KeyboardInterrupt):
+            typer.echo(f"stopped; finished runs are stored. Go on with: {again}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        if not isinstance(error, ClusterError | OSError):
+            raise
         typer.echo(f"the sweep stopped: {error}", err=True)
         typer.echo(f"finished runs are stored. Go on with: {again}", err=True)
         raise typer.Exit(FAILED) from error
+
+
+def _noted_signals() -> list[int]:
+    """Let SIGINT and SIGTERM interrupt, and come to stand in the list that is returned."""
+    import signal
+
+    noted: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    return noted
 
 
 def _deliver_sweep(results: "SweepResults", quiet: bool) -> None:

@@ -27,6 +27,7 @@ from sweeping import (
 from typer.testing import CliRunner, Result
 
 import seawall
+from sim.sweeps.cluster import ClusterError
 from sim.sweeps.results import load_sweep
 from sim.sweeps.sweep import sweep
 
@@ -247,6 +248,24 @@ def test_a_signal_stops_a_serial_sweep_which_can_be_completed(
     assert word_on_how_to_go_on(tmp_path) in errors
     assert "Traceback" not in errors
     assert resumed(tmp_path / "store") == undisturbed(LONG)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+@pytest.mark.parametrize("error", [ClusterError("the workers are gone"), RuntimeError("of Ray's")])
+def test_an_error_that_follows_a_signal_counts_as_the_signal(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, error: Exception
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        raise error
+
+    monkeypatch.setattr("sim.sweeps.sweep.sweep", interrupted)
+    result = invoke(file, "--out", tmp_path / "store")
+
+    assert result.exit_code == 130
+    assert word_on_how_to_go_on(tmp_path) in result.stderr
+    assert str(error) not in result.stderr
 
 
 @pytest.mark.slow
