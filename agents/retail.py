@@ -48,6 +48,9 @@ class LeverageSettings(Settings):
     size_correlation: float = parameter(
         -0.4, "1", ge=-1, le=1, description="of log leverage and log equity: large accounts lever less"
     )
+    binding: float = parameter(
+        0.0, "1", ge=0, le=1, description="accounts that have the venue hold them to their leverage"
+    )
 
 
 class RetailSettings(Settings):
@@ -130,6 +133,7 @@ class Retail(Role):
         self.watches = taste[3] < settings.watchful
         self.starts_with_position = taste[4] < settings.holding
         self.brings_asset = stream(self.name, "collateral").random(count) < settings.asset_collateral
+        self.binds_itself = stream(self.name, "binding").random(count) < settings.leverage.binding
         self.weight, self.leverage = self._size_and_leverage(traits)
         self.opening_equity = np.zeros(count)
         self.start_cash = np.zeros(count)
@@ -169,7 +173,12 @@ class Retail(Role):
         cash -= np.rint(counted @ assets).astype(np.int64)
         self.start_cash = cash + (price * parameters.weight_maintenance / PPM) @ assets
         self.opening_equity = self.start_cash.copy()
-        return Endowment(cash, wallet, size, assets)
+        return Endowment(cash, wallet, size, assets, self._own_initial(parameters.initial))
+
+    def _own_initial(self, initial: Ints) -> Ints:
+        """Initial margin that accounts ask to be held to [ppm], with a tenth to spare; 0 for the market's."""
+        rate = np.minimum(0.9 * PPM / self.allowed_leverage(initial), PPM).astype(np.int64)
+        return np.where(self.binds_itself, np.maximum(rate, initial[self.home]), 0)
 
     def _assets_for(self, cash: Ints, counted: Floats) -> Ints:
         """Units of each market's asset, (m, k) [lots], that count for as much as `cash` to initial margin.

@@ -191,12 +191,15 @@ class Endowment(NamedTuple):
         Positions held from the start [lots], entered at the opening price.
     assets : (m, k) int64, optional
         Units of each market's base asset deposited as collateral [lots].
+    own_initial : (k,) int64, optional
+        Initial margin that an account asks the venue to hold it to [ppm]; 0 for the market's.
     """
 
     cash: Ints
     wallet: Floats
     size: Ints
     assets: Ints | None = None
+    own_initial: Ints | None = None
 
 
 def transfers(account: Ints, amount: Ints, kind: int, target: int | Ints = VAULT) -> Transfers:

@@ -15,6 +15,7 @@ from agents.retail import Retail
 from agents.role import Endowment, Role
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Ints, first_trader
+from protocol.collateral import choose_leverage
 from protocol.exchange import Exchange
 from sim.configuration import Scenario
 from sim.streams import stream
@@ -94,7 +95,10 @@ def named(actor: Actor, name: str) -> Actor:
 
 
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
-    """Credit a role's deposits and assets; give it its opening positions, entered at the opening price."""
+    """Credit a role's deposits and assets; give it its opening positions, entered at the opening price.
+
+    Accounts that ask to be held to a leverage of their own are, where they meet it.
+    """
     book = exchange.book
     if endowment.assets is not None:
         for market, index in np.argwhere(endowment.assets > 0).tolist():
@@ -106,6 +110,10 @@ def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
     book.entry[:, role.accounts] = np.where(endowment.size != 0, book.mark[:, None], 0)
     book.cash[role.accounts] -= book.mark @ endowment.size
     book.open_interest[:] += np.maximum(endowment.size, 0).sum(axis=1)
+    if endowment.own_initial is not None:
+        for index in np.flatnonzero(endowment.own_initial).tolist():
+            rate = int(endowment.own_initial[index])
+            choose_leverage(book, exchange.parameters, int(role.accounts[index]), rate)
 
 
 def seat_counterparties(exchange: Exchange, residual: Ints) -> None:

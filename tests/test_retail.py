@@ -8,7 +8,7 @@ from small import calm, equity, give, opened, set_equity, sight
 
 from agents.retail import Retail
 from agents.role import DEPOSIT, WITHDRAW
-from protocol.arithmetic import MICRO
+from protocol.arithmetic import MICRO, PPM
 from sim.model import Model
 from sim.problems import ScenarioError
 
@@ -308,6 +308,25 @@ def test_an_entry_on_assets_keeps_to_what_they_count_for_at_first() -> None:
 
     np.testing.assert_array_equal(wanted.account, plain.account)
     np.testing.assert_allclose(wanted.size, plain.size, atol=1)
+
+
+def test_accounts_that_bind_themselves_are_held_to_their_leverage() -> None:
+    with opened(calm("agents.retail.leverage.binding=0.5", CROWD)) as half, opened(calm(CROWD)) as free:
+        retail, book = half.people.retail, half.exchange.book
+        own, notional = book.own_initial[retail.accounts], book.mark @ np.abs(book.size[:, retail.accounts])
+        risk, ordinary = (sight(each).risk[:, retail.accounts] for each in (half, free))
+        bound = own > 0
+
+        np.testing.assert_array_equal(book.size, free.exchange.book.size)
+        np.testing.assert_array_equal(book.cash, free.exchange.book.cash)
+    assert np.mean(bound) == pytest.approx(0.5, abs=0.05)
+    assert not free.exchange.book.own_initial.any()
+    np.testing.assert_allclose(risk[1, bound], (notional * own / PPM)[bound], rtol=1e-6, atol=2)
+    np.testing.assert_array_equal(risk[1, ~bound], ordinary[1, ~bound])
+    np.testing.assert_array_equal(risk[2], ordinary[2])
+    holds = bound & (notional > 1000 * MICRO)
+    assert (risk[1, holds] <= 0.91 * risk[0, holds]).all()
+    assert np.median(risk[1, holds] / risk[0, holds]) == pytest.approx(0.9, rel=1e-3)
 
 
 def test_assets_need_a_venue_that_takes_one() -> None:
