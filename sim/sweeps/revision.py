@@ -12,7 +12,7 @@ from sim.store import package_version
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENTRY = "sim.run"
-LIBRARIES = ("mesa", "numba", "numpy", "pandas")
+LIBRARIES = ("llvmlite", "mesa", "numba", "numpy", "pandas")
 
 
 @dataclass(frozen=True)
