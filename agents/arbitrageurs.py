@@ -55,7 +55,7 @@ class Arbitrageurs(Role):
         self.capital = np.zeros(len(accounts))
 
     def endow(self, open_interest: float, price: Ints, residual: Ints, isolated: Mask) -> Endowment:
-        """Equal capital, and the position that retail leaves open, (m,) [lots], shared out.
+        """Equal capital, and the position that others leave open, (m,) [lots], shared out and hedged outside.
 
         A market whose positions stand alone is left to the accounts whose turn it is.
         """
@@ -64,7 +64,8 @@ class Arbitrageurs(Role):
         taking = holdable(isolated, count)
         size = taking * (residual // taking.sum(axis=1))[:, None]
         size[np.arange(len(size)), taking.argmax(axis=1)] += residual - size.sum(axis=1)
-        return Endowment(self.capital.astype(np.int64), self.settings.outside * self.capital, size)
+        wallet = self.settings.outside * self.capital + price.astype(float) @ size
+        return Endowment(self.capital.astype(np.int64), wallet, size, outside=-size)
 
     def act(self, view: View) -> Actions:
         """Trade both sides of every gap, bring every position's hedge up to date."""

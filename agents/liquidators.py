@@ -3,7 +3,17 @@
 Each rests one order on either side of every market, at a distance that pays for the volatility of the time
 the position will be held, for fees and for gas. A liquidator must win blockspace to move its orders; what it
 could not renew expires. Positions are unloaded outside and closed on the venue in slices.
+
+Liquidators may differ in capital, in the distance and the patience they allow, and in what they bid for gas.
+Some may hunt: when much that a small move would liquidate stands on one side of a market, they push the
+outside price that way, and cover when the prey is gone.
+
+References
+----------
+.. [1] M. K. Brunnermeier and L. H. Pedersen, "Predatory Trading", Journal of Finance 60 (2005).
 """
+
+from typing import NamedTuple
 
 import mesa
 import numpy as np
@@ -34,6 +44,25 @@ class LiquidatorSettings(Settings):
         description="highest bid for inclusion, of base gas",
     )
     patience: Duration = parameter(300, "s", gt=0, description="life of an order that is not renewed")
+    variety: float = parameter(
+        0.0,
+        "1",
+        ge=0,
+        le=3,
+        description="standard deviation, over liquidators, of log capital, distance, patience and gas bid",
+    )
+    predation: float = parameter(0.0, "1", ge=0, le=1, description="of capital, that hunts")
+    reach: float = parameter(0.01, "1", gt=0, lt=1, description="move that makes prey of a position")
+    hunger: float = parameter(2.0, "1", gt=0, description="prey, over the position that hunts it")
+
+
+class Variety(NamedTuple):
+    """Factors on what all liquidators have in common, each (k,) [1]."""
+
+    capital: Floats
+    distance: Floats
+    patience: Floats
+    gas: Floats
 
 
 class Liquidators(Role):
@@ -51,21 +80,28 @@ class Liquidators(Role):
     ) -> None:
         super().__init__(model, accounts, stream)
         self.settings = settings
+        factors = stream(self.name, "variety").standard_normal((4, len(accounts)))
+        self.variety = Variety(*np.exp(settings.variety * factors))
+        self.hunt = np.zeros(markets)
+        self.hunted = np.zeros(markets)
+        self.hunting_since = np.zeros(markets)
         self.capital = np.zeros(len(accounts))
         self.renewed = np.full(len(accounts), -np.inf)
         self.reference = np.ones((markets, len(accounts)))
 
     def endow(self, open_interest: float, price: Ints) -> Endowment:
-        """Equal capital [micro-USD], no positions."""
+        """Capital [micro-USD], no positions."""
         count = len(self.accounts)
-        self.capital = np.full(count, self.settings.capital * open_interest / max(count, 1))
+        total = self.settings.capital * open_interest
+        self.capital = total * self.variety.capital / max(self.variety.capital.sum(), 1.0)
         cash = self.capital.astype(np.int64)
         return Endowment(cash, np.zeros(count), np.zeros((len(price), count), np.int64))
 
     def act(self, view: View) -> Actions:
         """Renew the orders of those who get into the block; unload what was caught."""
         luck = self.draw("inclusion", view.block).random(len(self.accounts))
-        included = np.flatnonzero((luck < view.inclusion(self.settings.gas_tolerance)) & self._restless(view))
+        tolerance = self.settings.gas_tolerance * self.variety.gas
+        included = np.flatnonzero((luck < view.inclusion(tolerance)) & self._restless(view))
         self.renewed[included] = view.time
         self.reference[:, included] = view.outside[:, None]
         rate = 1 - 0.5 ** (view.seconds / self.settings.holding * 2)
@@ -73,7 +109,9 @@ class Liquidators(Role):
         return Actions(
             orders=join([self._bids(view, included), self._exits(view, included, rate)]),
             leaving=self.accounts[included],
-            hedges=hedge_toward(view, self.accounts, -held, rate, np.ones((1, len(self.accounts)))),
+            hedges=hedge_toward(
+                view, self.accounts, self._hunters(view) - held, rate, np.ones((1, len(self.accounts)))
+            ),
             senders=self.accounts[included],
             offers=self._offers(view),
         )
@@ -85,17 +123,47 @@ class Liquidators(Role):
         tickets = self.draw("bids", view.block).integers(0, 2**31, count)
         return Offers(
             account=self.accounts,
-            tolerance=np.full(count, chosen.gas_tolerance * view.gas_base / view.gas * view.gas_price),
+            tolerance=self.variety.gas * (chosen.gas_tolerance * view.gas_base / view.gas * view.gas_price),
             slippage=np.full(count, round(chosen.slippage * PPM)),
             capital_cost=np.full(count, round(risk * PPM)),
             ticket=tickets,
         )
 
+    def _hunters(self, view: View) -> Floats:
+        """Positions outside that are there to set off liquidations, (m, k) [lots]."""
+        chosen = self.settings
+        if chosen.predation == 0:
+            return np.zeros((len(self.hunt), len(self.accounts)))
+        size = chosen.predation * chosen.leverage * self.capital / view.outside[:, None]
+        prey = self._prey(view)
+        longs_first = prey[0] >= prey[1]
+        most = np.where(longs_first, prey[0], prey[1])
+        begins = (self.hunt == 0) & (most > chosen.hunger * size.sum(axis=1) * view.outside)
+        left = np.where(self.hunt < 0, prey[0], prey[1])
+        tired = view.time - self.hunting_since > chosen.holding
+        ends = (self.hunt != 0) & ((left < 0.5 * self.hunted) | tired)
+        self.hunt = np.where(begins, np.where(longs_first, -1.0, 1.0), np.where(ends, 0.0, self.hunt))
+        self.hunted = np.where(begins, most, self.hunted)
+        self.hunting_since = np.where(begins, view.time, self.hunting_since)
+        return self.hunt[:, None] * size
+
+    def _prey(self, view: View) -> Floats:
+        """Notional of longs and of shorts that a move of `reach` would liquidate, (2, m) [micro-USD].
+
+        Accounts are on a public chain; each is taken to hold what it holds in one market.
+        """
+        equity, _, maintenance = view.risk
+        notional = np.abs(view.book.size) * view.outside[:, None]
+        near = (maintenance > 0) & (equity - maintenance < self.settings.reach * notional.sum(axis=0))
+        near[self.accounts] = False
+        size = view.book.size * near * view.outside[:, None]
+        return np.stack([np.maximum(size, 0).sum(axis=1), np.maximum(-size, 0).sum(axis=1)])
+
     def _restless(self, view: View) -> Mask:
         """Who has a reason to pay for a transaction: old orders, a moved price, or a position to close."""
         chosen = self.settings
         moved = np.abs(view.outside[:, None] / self.reference - 1) > chosen.discount / 4
-        old = view.time - self.renewed >= chosen.patience / 2
+        old = view.time - self.renewed >= chosen.patience * self.variety.patience / 2
         holding = view.book.size[:, self.accounts].any(axis=0)
         return old | moved.any(axis=0) | holding
 
@@ -104,7 +172,7 @@ class Liquidators(Role):
         chosen = self.settings
         risk = chosen.risk_premium * view.volatility * np.sqrt(chosen.holding)
         gas = 2 * view.transaction_cost() / np.maximum(chosen.leverage * self.capital / 4, 1.0)
-        return chosen.discount + risk[:, None] + gas[None, :]
+        return (chosen.discount + risk[:, None]) * self.variety.distance + gas[None, :]
 
     def _bids(self, view: View, included: Ints) -> Orders:
         """One order on either side of every market for each included liquidator."""
@@ -114,7 +182,8 @@ class Liquidators(Role):
         reach = np.minimum(chosen.leverage * equity, chosen.leverage * self.capital[included])
         allowed = view.holdable(self.accounts)[:, included]
         lots = (reach / (2 * len(price)) / price * allowed).astype(np.int64)
-        expiry = view.block + int(chosen.patience // view.seconds)
+        lives = (chosen.patience * self.variety.patience[included] // view.seconds).astype(np.int64)
+        expiry = np.broadcast_to(view.block + lives, lots.shape).ravel()
         market = np.broadcast_to(np.arange(len(price))[:, None], lots.shape).ravel()
         owner = np.broadcast_to(account, lots.shape).ravel()
         sides = []

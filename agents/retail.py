@@ -18,26 +18,28 @@ import mesa
 import numpy as np
 from pydantic import Field
 
+from agents.retail_traits import draw_traits
 from agents.role import (
     DEPOSIT,
     WITHDRAW,
     Actions,
     Endowment,
+    Hedges,
     Role,
     Stream,
     Transfers,
     View,
+    hedge_toward,
     merge_transfers,
     transfers,
 )
 from agents.settings import Settings, parameter
 from protocol.arithmetic import PPM
-from protocol.book import Floats, Ints
+from protocol.book import Floats, Ints, Mask
 from protocol.orders import Orders, join, orders
 from protocol.parameters import RiskParameters
 
 DAY = 86_400.0
-UNLISTED_WEIGHT = 0.1
 
 
 class LeverageSettings(Settings):
@@ -74,7 +76,26 @@ class RetailSettings(Settings):
     exit: float = parameter(0.2, "1", ge=0, le=1, description="a holder closes when it decides")
     momentum: float = parameter(0.4, "1", ge=0, le=1, description="accounts that follow the trend")
     contrarian: float = parameter(0.3, "1", ge=0, le=1, description="accounts that trade against it")
+    hedgers: float = parameter(
+        0.0, "1", ge=0, le=1, description="accounts that own the coin and are short against it"
+    )
+    carriers: float = parameter(
+        0.0, "1", ge=0, le=1, description="accounts that collect funding and hold the opposite outside"
+    )
+    carry_threshold: float = parameter(
+        2.0, "bp", ge=0, description="funding of 8 hours for which a carrier opens a position"
+    )
     conviction: float = parameter(0.6, "1", ge=0, description="weight of one unit of trend against taste")
+    panic: float = parameter(
+        0.0,
+        "1",
+        ge=0,
+        description="holders who close, for each unit of trend against them beyond `panic_threshold`",
+    )
+    panic_threshold: float = parameter(2.0, "1", ge=0, description="trend against a position that frightens")
+    alarm: float = parameter(
+        0.0, "1", ge=0, description="growth of attention per unit of volatility above calm"
+    )
     slippage: float = parameter(0.01, "1", gt=0, lt=1, description="worst price of an order, from the mid")
     caution: float = parameter(0.2, "1", ge=0, description="entries ~ (volatility over calm)^-caution")
     stops: float = parameter(0.3, "1", ge=0, le=1, description="accounts with a stop-loss")
@@ -117,68 +138,48 @@ class Retail(Role):
     ):
         super().__init__(model, accounts, stream)
         self.settings = settings
-        weights = np.array([settings.market_weights.get(market, UNLISTED_WEIGHT) for market in markets])
-        self.market_shares = np.cumsum(weights / weights.sum())
-        traits = stream(self.name, "traits")
-        count = len(accounts)
-        taste = traits.random((6, count))
-        self.style = np.where(
-            taste[0] < settings.momentum,
-            1,
-            np.where(taste[0] < settings.momentum + settings.contrarian, -1, 0),
-        )
-        self.home = np.searchsorted(self.market_shares, taste[1]).astype(np.int64)
-        self.has_stop = taste[2] < settings.stops
-        self.has_target = taste[5] < settings.targets
-        self.watches = taste[3] < settings.watchful
-        self.starts_with_position = taste[4] < settings.holding
-        self.brings_asset = stream(self.name, "collateral").random(count) < settings.asset_collateral
-        self.binds_itself = stream(self.name, "binding").random(count) < settings.leverage.binding
-        self.weight, self.leverage = self._size_and_leverage(traits)
-        self.opening_equity = np.zeros(count)
-        self.start_cash = np.zeros(count)
-
-    def _size_and_leverage(self, traits: np.random.Generator) -> tuple[Floats, Floats]:
-        """Relative equity (mean 1) and leverage of each account, both log-normal and correlated."""
-        chosen, count = self.settings, len(self.accounts)
-        normal = traits.standard_normal((2, count))
-        tie = chosen.leverage.size_correlation
-        equity = np.exp(chosen.equity_sigma * normal[0])
-        for _ in range(8):
-            equity = np.minimum(equity, max(chosen.largest, 1.0 / count) * equity.sum())
-        shape = tie * normal[0] + np.sqrt(1 - tie**2) * normal[1]
-        leverage = chosen.leverage.median * np.exp(chosen.leverage.sigma * shape)
-        return equity / equity.mean(), leverage
+        self.traits = draw_traits(settings, stream, self.name, len(accounts), markets)
+        self.opening_equity = np.zeros(len(accounts))
+        self.start_cash = np.zeros(len(accounts))
 
     def allowed_leverage(self, initial: Ints) -> Floats:
         """Leverage of each account within the venue's limit, with a tenth to spare."""
-        return np.minimum(self.leverage, 0.9 * PPM / initial[self.home])
+        return np.minimum(self.traits.leverage, 0.9 * PPM / initial[self.traits.home])
 
     def endow(self, open_interest: float, price: Ints, parameters: RiskParameters) -> Endowment:
         """Deposits and positions that make the long side `open_interest` [micro-USD] large."""
         sides = np.where(self.stream(self.name, "sides").random(len(self.accounts)) < 0.5, 1, -1)
-        notional = self.weight * self.allowed_leverage(parameters.initial) * self.starts_with_position
+        sides[self._hedged] = -1
+        weight, holds = self.traits.weight, self.traits.starts_with_position
+        notional = weight * self.allowed_leverage(parameters.initial) * holds
         longs = np.sum(notional * (sides > 0))
         shorts = np.sum(notional * (sides < 0))
         share = self.settings.long_share
         tilt = np.where(sides > 0, 1.0, (1 - share) / share * longs / shorts if shorts else 1.0)
         scale = open_interest / longs if longs else open_interest / len(self.accounts)
-        lots = np.rint(sides * notional * tilt * scale / price[self.home]).astype(np.int64)
+        lots = np.rint(sides * notional * tilt * scale / price[self.traits.home]).astype(np.int64)
         size = np.zeros((len(price), len(self.accounts)), np.int64)
-        size[self.home, np.arange(len(self.accounts))] = lots
-        cash = np.rint(self.weight * tilt * scale).astype(np.int64)
+        size[self.traits.home, np.arange(len(self.accounts))] = lots
+        cash = np.rint(weight * tilt * scale).astype(np.int64)
         wallet = self.settings.wallet * cash.astype(float)
         counted = price * parameters.weight_initial / PPM
         assets = self._assets_for(cash, counted)
         cash -= np.rint(counted @ assets).astype(np.int64)
         self.start_cash = cash + (price * parameters.weight_maintenance / PPM) @ assets
         self.opening_equity = self.start_cash.copy()
-        return Endowment(cash, wallet, size, assets, self._own_initial(parameters.initial))
+        return Endowment(
+            cash, wallet, size, assets, self._own_initial(parameters.initial), -size * self._hedged
+        )
+
+    @property
+    def _hedged(self) -> Mask:
+        """Accounts whose position on the venue has its opposite outside."""
+        return self.traits.hedges | self.traits.carries
 
     def _own_initial(self, initial: Ints) -> Ints:
         """Initial margin that accounts ask to be held to [ppm], with a tenth to spare; 0 for the market's."""
         rate = np.minimum(0.9 * PPM / self.allowed_leverage(initial), PPM).astype(np.int64)
-        return np.where(self.binds_itself, np.maximum(rate, initial[self.home]), 0)
+        return np.where(self.traits.binds_itself, np.maximum(rate, initial[self.traits.home]), 0)
 
     def _assets_for(self, cash: Ints, counted: Floats) -> Ints:
         """Units of each market's asset, (m, k) [lots], that count for as much as `cash` to initial margin.
@@ -186,21 +187,20 @@ class Retail(Role):
         Whoever brings an asset brings enough for the position that they want. A lot counts for `counted`,
         (m,) [micro-USD]; where that is 0 the venue does not take the asset, and cash stays cash.
         """
-        worth = counted[self.home]
-        index = np.flatnonzero(self.brings_asset & (worth > 0))
+        worth = counted[self.traits.home]
+        index = np.flatnonzero(self.traits.brings_asset & (worth > 0))
         assets = np.zeros((len(counted), len(cash)), np.int64)
-        assets[self.home[index], index] = (cash[index] / worth[index]).astype(np.int64)
+        assets[self.traits.home[index], index] = (cash[index] / worth[index]).astype(np.int64)
         return assets
 
     def act(self, view: View) -> Actions:
         """Stops, targets and top-ups of those who are near, then the decisions of those who woke."""
         triggered = self._triggered(view)
-        woken = np.setdiff1d(self.awake(view, self.settings.attention / DAY), triggered)
+        woken = np.setdiff1d(self.awake(view, self._attention(view)), triggered)
         luck = self.draw("decide", view.block).random(len(woken))
-        held = view.book.size[self.home[woken], self.accounts[woken]]
-        fear = np.minimum(1, view.calm_volatility / view.volatility) ** self.settings.caution
-        opening = woken[(held == 0) & (luck < self.settings.entry * fear[self.home[woken]])]
-        closing = woken[(held != 0) & (luck < self.settings.exit)]
+        held = view.book.size[self.traits.home[woken], self.accounts[woken]]
+        opening = woken[(held == 0) & (luck < self._entry(view, woken))]
+        closing = woken[(held != 0) & (luck < self._exit(view, woken, np.sign(held)))]
         flat = woken[held == 0]
         return Actions(
             orders=join(
@@ -209,30 +209,60 @@ class Retail(Role):
             transfers=merge_transfers(
                 self._top_up(view), self._return(view, flat), self._cash_out(view, flat)
             ),
+            hedges=self._hedge(view),
         )
+
+    def _attention(self, view: View) -> float:
+        """Decisions of one account [1/s]; turmoil wakes people."""
+        turmoil = max(float((view.volatility / view.calm_volatility).max()) - 1, 0.0)
+        return self.settings.attention / DAY * (1 + self.settings.alarm * turmoil)
+
+    def _entry(self, view: View, index: Ints) -> Floats:
+        """Probability that a flat account opens, for each of `index`."""
+        chosen, home = self.settings, self.traits.home[index]
+        fear = np.minimum(1, view.calm_volatility / view.volatility) ** chosen.caution
+        pays = np.abs(view.funding_rate[home]) > chosen.carry_threshold * 1e-4
+        return np.where(self.traits.carries[index], pays, chosen.entry * fear[home])
+
+    def _exit(self, view: View, index: Ints, side: Ints) -> Floats:
+        """Probability that a holder closes, for each of `index`, who stand on the given sides."""
+        chosen, home = self.settings, self.traits.home[index]
+        against = np.maximum(-side * view.trend[home] - chosen.panic_threshold, 0)
+        pays = side * view.funding_rate[home] > 0
+        leaves = chosen.exit + chosen.panic * against * ~self.traits.hedges[index]
+        return np.where(self.traits.carries[index], pays, leaves)
+
+    def _hedge(self, view: View) -> Hedges:
+        """What carriers trade outside, to hold the opposite of their positions there."""
+        account = self.accounts[self.traits.carries]
+        held = view.book.size[:, account].astype(float)
+        return hedge_toward(view, account, -held, 1.0, np.zeros((1, 1)))
 
     def _triggered(self, view: View) -> Ints:
         """Holders whose stop-loss or profit target is hit."""
         chosen, equity = self.settings, view.risk[0, self.accounts]
-        stopped = self.has_stop & (equity < (1 - chosen.stop_loss) * self.opening_equity)
-        gained = self.has_target & (equity > (1 + chosen.take_profit) * self.opening_equity)
+        stopped = self.traits.has_stop & (equity < (1 - chosen.stop_loss) * self.opening_equity)
+        gained = self.traits.has_target & (equity > (1 + chosen.take_profit) * self.opening_equity)
         return np.flatnonzero((stopped | gained) & (view.risk[2, self.accounts] > 0))
 
     def _close(self, view: View, index: Ints) -> Orders:
         """Orders that close the whole position, within the slippage limit."""
-        account, market = self.accounts[index], self.home[index]
+        account, market = self.accounts[index], self.traits.home[index]
         size = -view.book.size[market, account]
         limit = view.mid[market] * (1 + np.sign(size) * self.settings.slippage)
         return orders(account, market, size, limit.astype(np.int64), reduce_only=True)
 
     def _open(self, view: View, index: Ints) -> Orders:
         """Orders that open a position at the account's leverage, on the side its style suggests."""
-        account, market = self.accounts[index], self.home[index]
+        account, market = self.accounts[index], self.traits.home[index]
         equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
         taste = self.draw("taste", view.block).standard_normal(len(index))
         lean = NormalDist().inv_cdf(self.settings.long_share)
-        pull = self.style[index] * self.settings.conviction * view.trend[market]
+        pull = self.traits.style[index] * self.settings.conviction * view.trend[market]
         side = np.where(pull + taste + lean > 0, 1, -1)
+        side[self.traits.hedges[index]] = -1
+        carries = self.traits.carries[index]
+        side[carries] = np.where(view.funding_rate[market[carries]] > 0, -1, 1)
         leverage = self.allowed_leverage(view.parameters.initial)[index]
         size = side * (leverage * equity / view.mid[market]).astype(np.int64)
         self.opening_equity[index] = equity
@@ -243,7 +273,7 @@ class Retail(Role):
         """Cash from the wallets of watchful holders whose equity has come near maintenance."""
         chosen = self.settings
         equity, _, maintenance = view.risk[:, self.accounts]
-        near = self.watches & (maintenance > 0) & (equity < chosen.top_up_trigger * maintenance)
+        near = self.traits.watches & (maintenance > 0) & (equity < chosen.top_up_trigger * maintenance)
         looking = self.awake(view, chosen.top_up_rate / 3600, "look")
         index = looking[near[looking]]
         wanted = chosen.top_up_target * maintenance[index] - equity[index]

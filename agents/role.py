@@ -113,9 +113,9 @@ class View:
         """Markets in which each account of a role may hold a position, (m, k)."""
         return holdable(self.parameters.isolated, len(accounts))
 
-    def inclusion(self, tolerance: float) -> float:
+    def inclusion(self, tolerance: float | Floats) -> Floats:
         """Probability that a transaction gets in, for a sender who bids up to `tolerance` times base gas."""
-        return min(1.0, tolerance * self.gas_base / self.gas)
+        return np.minimum(1.0, np.asarray(tolerance) * self.gas_base / self.gas)
 
     def transaction_cost(self) -> float:
         """Cost of one transaction [micro-USD]."""
@@ -193,6 +193,8 @@ class Endowment(NamedTuple):
         Units of each market's base asset deposited as collateral [lots].
     own_initial : (k,) int64, optional
         Initial margin that an account asks the venue to hold it to [ppm]; 0 for the market's.
+    outside : (m, k) array, optional
+        Positions held outside from the start, brought along beside the wallet [lots].
     """
 
     cash: Ints
@@ -200,6 +202,7 @@ class Endowment(NamedTuple):
     size: Ints
     assets: Ints | None = None
     own_initial: Ints | None = None
+    outside: Ints | None = None
 
 
 def transfers(account: Ints, amount: Ints, kind: int, target: int | Ints = VAULT) -> Transfers:

@@ -53,7 +53,7 @@ def orders(
     limit: int | Ints = 0,
     kind: int = IMMEDIATE,
     reduce_only: bool = False,
-    expiry: int = 0,
+    expiry: int | Ints = 0,
     priority: int = 0,
 ) -> Orders:
     """Orders from columns of one length and scalars; orders of size zero are dropped."""

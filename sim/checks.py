@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.actors import ActSettings
-from agents.retail import UNLISTED_WEIGHT
+from agents.retail_traits import UNLISTED_WEIGHT
 from sim.problems import Problem, shown, suggestion
 from sim.venue_checks import broken, venue_problems
 from sim.world_settings import OracleFault, OracleStall, PriceJump, Waypoints

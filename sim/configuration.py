@@ -14,6 +14,7 @@ from agents.liquidators import LiquidatorSettings
 from agents.market_makers import MarketMakerSettings
 from agents.retail import RetailSettings
 from agents.settings import Duration, Settings, parameter
+from agents.whales import WhaleSettings
 from sim.checks import cross_problems
 from sim.problems import Path
 from sim.venue_settings import ProtocolSettings
@@ -56,6 +57,7 @@ class AgentSettings(Settings):
     arbitrageurs: ArbitrageurSettings = ArbitrageurSettings()
     liquidators: LiquidatorSettings = LiquidatorSettings()
     depositors: DepositorSettings = DepositorSettings()
+    whales: WhaleSettings = WhaleSettings()
     actors: dict[str, ActorSettings] = parameter({}, "", description="parties of an incident, by name")
 
     def counts(self) -> dict[str, int]:
@@ -66,6 +68,7 @@ class AgentSettings(Settings):
             "arbitrageurs": self.arbitrageurs.accounts,
             "liquidators": self.liquidators.accounts,
             "depositors": self.depositors.accounts,
+            "whales": self.whales.accounts,
         }
         return counts | {name: actor.accounts for name, actor in self.actors.items()}
 

@@ -60,14 +60,12 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.recorder = Recorder(self)
 
     def _open(self) -> None:
-        """Bring in deposits, wallets and opening positions; carried positions start hedged."""
-        price = self.exchange.book.mark.astype(float)
+        """Bring in deposits, wallets, opening positions, and what is held outside."""
         for role, endowment in endow(self.exchange, self.people, self.scenario):
             self.outside.cash[role.accounts] = endowment.wallet
-            if role is self.people.arbitrageurs:
-                self.outside.size[:, role.accounts] = -endowment.size
-                self.outside.cash[role.accounts] += price @ endowment.size
-        self.flow, self.unsold = np.zeros((2, len(price)))
+            if endowment.outside is not None:
+                self.outside.size[:, role.accounts] = endowment.outside
+        self.flow, self.unsold = np.zeros((2, len(self.units.names)))
 
     @property
     def time(self) -> float:

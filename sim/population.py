@@ -13,6 +13,7 @@ from agents.liquidators import Liquidators
 from agents.market_makers import MarketMakers
 from agents.retail import Retail
 from agents.role import Endowment, Role
+from agents.whales import Whales
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Ints, first_trader
 from protocol.collateral import choose_leverage
@@ -32,6 +33,7 @@ class Population(NamedTuple):
     liquidators: Liquidators
     depositors: Depositors
     vault: Vault | None
+    whales: Whales
     actors: tuple[Actor, ...]
 
     @property
@@ -81,6 +83,7 @@ def settle_in(model: mesa.Model, scenario: Scenario, units: Grid, seed: int) -> 
         )
         if vault.quotes or scenario.protocol.backstop.rule == "takeover"
         else None,
+        Whales(model, next_accounts(agents.whales.accounts), streams, agents.whales, len(markets)),
         tuple(
             named(Actor(model, next_accounts(actor.accounts), streams, actor, units), name)
             for name, actor in agents.actors.items()
@@ -135,7 +138,8 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
     price, parameters = exchange.book.mark.copy(), exchange.parameters
     interest = scenario.world.share * scenario.world.open_interest * MICRO
     crowd = people.retail.endow(interest, price, parameters)
-    residual = -crowd.size.sum(axis=1)
+    large = people.whales.endow(interest, price, parameters)
+    residual = -crowd.size.sum(axis=1) - large.size.sum(axis=1)
     carried = np.zeros_like(residual) if exchange.venue.automated else residual
     deposits = {VAULT: scenario.protocol.vault.deposits * MICRO} if people.vault else {}
     if scenario.protocol.venue.kind != "order_book":
@@ -149,6 +153,7 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
         (people.arbitrageurs, people.arbitrageurs.endow(interest, price, carried, parameters.isolated)),
         (people.liquidators, people.liquidators.endow(interest, price)),
         (people.depositors, people.depositors.endow(deposits, price)),
+        (people.whales, large),
         *((actor, actor.endow(price)) for actor in people.actors),
     ]
     for role, endowment in brought:

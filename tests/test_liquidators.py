@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from small import calm, give, opened, sight
+from small import calm, give, opened, set_equity, sight
 
 from agents.role import Actions
 from protocol.arithmetic import MICRO, PPM
@@ -161,3 +161,83 @@ def test_tickets_are_drawn_anew_in_every_block(model: Model) -> None:
     first, second = (acts(model, block=block).offers.ticket for block in (1, 2))
 
     assert (first != second).any()
+
+
+VARIED = "agents.liquidators.variety=0.5"
+
+
+def test_liquidators_that_differ_hold_the_same_capital_together() -> None:
+    with opened(calm()) as model, opened(calm(VARIED)) as varied:
+        alike, differing = model.people.liquidators, varied.people.liquidators
+        distance = differing.distance(sight(varied))
+
+    assert len(set(alike.capital)) == 1
+    assert len(set(differing.capital)) == 10
+    assert differing.capital.sum() == pytest.approx(alike.capital.sum())
+    assert np.std(np.log(differing.capital)) == pytest.approx(0.5, rel=0.8)
+    assert len(set(distance[0])) == 10
+
+
+def test_who_bids_more_for_gas_gets_into_more_blocks() -> None:
+    with opened(calm(VARIED, "agents.liquidators.patience=60s")) as model:
+        liquidators = model.people.liquidators
+        sent = np.zeros(10)
+        for block in range(400):
+            view = sight(model, gas=100.0, block=block, time=60.0 * block)
+            sent[liquidators.act(view).senders - liquidators.accounts[0]] += 1
+
+    expected = np.minimum(1, 2.0 * liquidators.variety.gas * 20.0 / 100.0)
+    np.testing.assert_allclose(sent / 400, expected, atol=0.12)  # five standard errors
+
+
+HUNTERS = ("agents.liquidators.predation=1", "agents.liquidators.hunger=1.0e-6")
+
+
+def endangered(model: Model, side: int) -> int:
+    """Bring one retail account of a side to within half a per cent of liquidation, and all others far off."""
+    book, retail = model.exchange.book, model.people.retail.accounts
+    (first,) = np.flatnonzero(side * book.size[BITCOIN, retail] > 0)[:1]
+    view = sight(model)
+    notional = np.abs(book.size[:, retail] * view.outside[:, None]).sum(axis=0)
+    for index, account in enumerate(retail):
+        spare = 0.005 if index == first else 0.5
+        set_equity(model, account, (view.risk[2, account] + spare * notional[index]) / MICRO)
+    return int(notional[first])
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_hunters_push_the_price_against_those_who_are_near(side: int) -> None:
+    with opened(calm(*HUNTERS)) as model:
+        liquidators = model.people.liquidators
+        notional = endangered(model, side)
+        prey = liquidators._prey(sight(model))
+        hedges = liquidators.act(sight(model)).hedges
+
+    assert prey[0 if side > 0 else 1].sum() == pytest.approx(notional, rel=1e-3)
+    assert prey[1 if side > 0 else 0].sum() == 0
+    assert set(hedges.market) == {BITCOIN}
+    assert set(np.sign(hedges.lots)) == {-side}
+
+
+def test_hunters_cover_when_the_prey_is_gone_or_the_time_is_up() -> None:
+    with opened(calm(*HUNTERS)) as model:
+        liquidators = model.people.liquidators
+        endangered(model, 1)
+        liquidators.act(sight(model))
+        hunting = liquidators.hunt.tolist()
+        liquidators.act(sight(model, time=601.0))
+        tired = liquidators.hunt.tolist()
+
+    assert hunting == [-1.0, 0.0]
+    assert tired == [0.0, 0.0]
+
+
+def test_nobody_hunts_where_nobody_is_near() -> None:
+    with opened(calm(*HUNTERS)) as model:
+        book, retail = model.exchange.book, model.people.retail.accounts
+        for account in retail:
+            set_equity(model, account, 1e9)
+        hedges = model.people.liquidators.act(sight(model)).hedges
+
+    assert not book.size[:, model.people.liquidators.accounts].any()
+    assert len(hedges.lots) == 0

@@ -110,7 +110,7 @@ def test_a_deposit_that_buys_no_share_stops_the_run() -> None:
 def test_a_vault_that_neither_quotes_nor_takes_over_is_no_agent() -> None:
     with opened(calm("protocol.vault.quotes=false")) as model:
         assert model.people.vault is None
-        assert len(model.people.roles) == 5
+        assert len(model.people.roles) == 6
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def holder(retail: Retail, model: Model, **traits: bool) -> int:
     """Position within the role of the first long that has the given traits."""
     fits = model.exchange.book.size[0, retail.accounts] > 0
     for name, wanted in traits.items():
-        fits &= getattr(retail, name) == wanted
+        fits &= getattr(retail.traits, name) == wanted
     return int(np.flatnonzero(fits)[0])
 
 
@@ -60,7 +60,7 @@ def test_positions_lie_within_the_venues_leverage() -> None:
 
 def test_the_largest_account_is_cut_and_weights_have_mean_one() -> None:
     with opened(calm(CROWD, "agents.retail.equity_sigma=4")) as model:
-        weight = model.people.retail.weight
+        weight = model.people.retail.traits.weight
 
     assert weight.mean() == pytest.approx(1)
     assert weight.max() / weight.sum() < 0.021
@@ -70,8 +70,8 @@ def test_the_largest_account_is_cut_and_weights_have_mean_one() -> None:
 def test_leverage_follows_size_as_told(correlation: float, expected: float) -> None:
     with opened(calm(CROWD, f"agents.retail.leverage.size_correlation={correlation}")) as model:
         retail = model.people.retail
-        below = retail.weight < retail.weight.max()
-        found = np.corrcoef(np.log(retail.weight[below]), np.log(retail.leverage[below]))[0, 1]
+        below = retail.traits.weight < retail.traits.weight.max()
+        found = np.corrcoef(np.log(retail.traits.weight[below]), np.log(retail.traits.leverage[below]))[0, 1]
 
     assert found == pytest.approx(expected, abs=0.08)  # five standard errors
 
@@ -163,7 +163,7 @@ def test_momentum_follows_the_trend_and_contrarians_fight_it(trend: float) -> No
     with opened(calm(EVERYBODY, FLAT, CROWD, "agents.retail.entry=1", "agents.retail.caution=0")) as model:
         retail = model.people.retail
         wanted = retail.act(sight(model, trend=np.full(2, trend))).orders
-        style = retail.style[wanted.account - retail.accounts[0]]
+        style = retail.traits.style[wanted.account - retail.accounts[0]]
 
     with_trend = np.sign(wanted.size) == np.sign(trend)
     assert with_trend[style == 1].mean() > 0.97
@@ -175,7 +175,7 @@ def test_without_a_trend_every_style_leans_to_the_long_side_alike() -> None:
     with opened(calm(EVERYBODY, FLAT, CROWD, "agents.retail.entry=1", "agents.retail.caution=0")) as model:
         retail = model.people.retail
         wanted = retail.act(sight(model, trend=np.zeros(2))).orders
-        style = retail.style[wanted.account - retail.accounts[0]]
+        style = retail.traits.style[wanted.account - retail.accounts[0]]
 
     for kind in (1, 0, -1):
         assert (wanted.size[style == kind] > 0).mean() == pytest.approx(0.56, abs=0.08)  # five std. errors
@@ -201,10 +201,10 @@ def test_an_entry_has_the_accounts_own_leverage_within_the_venues_limit() -> Non
         lot = view.mid[wanted.market] / view.risk[0, wanted.account]
         limit = wanted.limit / view.mid[wanted.market] - 1
 
-    expected = np.minimum(retail.leverage[index], 0.9 / 0.02)
+    expected = np.minimum(retail.traits.leverage[index], 0.9 / 0.02)
     assert (leverage <= expected).all()
     assert (leverage > expected - lot).all()
-    np.testing.assert_array_equal(wanted.market, retail.home[index])
+    np.testing.assert_array_equal(wanted.market, retail.traits.home[index])
     np.testing.assert_allclose(limit, 0.01 * np.sign(wanted.size), atol=1e-5)
 
 
@@ -262,7 +262,7 @@ def test_assets_give_the_margin_that_cash_would_have_given() -> None:
         accounts, book = model.people.retail.accounts, all_of_them.exchange.book
         plain, assets = (sight(each).risk[:, accounts] for each in (model, all_of_them))
         a_lot = 0.7 * book.mark.max()
-        home = all_of_them.people.retail.home
+        home = all_of_them.people.retail.traits.home
         counted = (book.mark @ book.collateral[:, accounts]) * 0.8 + book.cash[accounts]
         start = all_of_them.people.retail.start_cash
         share = np.mean(half.exchange.book.collateral[:, half.people.retail.accounts].any(axis=0))
@@ -280,7 +280,7 @@ def test_who_brings_assets_is_drawn_apart_from_everything_else() -> None:
     with opened(calm(*BOTH)) as without, opened(calm(*BOTH, "agents.retail.asset_collateral=0.3")) as model:
         for trait in ("style", "home", "has_stop", "has_target", "watches", "leverage", "weight"):
             np.testing.assert_array_equal(
-                getattr(model.people.retail, trait), getattr(without.people.retail, trait)
+                getattr(model.people.retail.traits, trait), getattr(without.people.retail.traits, trait)
             )
         np.testing.assert_array_equal(model.exchange.book.size, without.exchange.book.size)
         np.testing.assert_array_equal(model.outside.cash, without.outside.cash)
@@ -294,7 +294,8 @@ def test_an_asset_that_the_venue_does_not_take_stays_at_home() -> None:
     assert brought[0] == 0
     assert brought[1] > 0
     assert (
-        retail.start_cash[retail.home == 0] == model.exchange.deposited[retail.accounts][retail.home == 0]
+        retail.start_cash[retail.traits.home == 0]
+        == model.exchange.deposited[retail.accounts][retail.traits.home == 0]
     ).all()
 
 
@@ -333,3 +334,100 @@ def test_assets_need_a_venue_that_takes_one() -> None:
     rule = r"agents\.retail: asset_collateral needs a market that takes its asset"
     with pytest.raises(ScenarioError, match=rule):
         calm("agents.retail.asset_collateral=0.5")
+
+
+HEDGERS = "agents.retail.hedgers=0.3"
+CARRIERS = "agents.retail.carriers=0.3"
+
+
+def test_hedgers_are_short_what_they_own() -> None:
+    with opened(calm(HEDGERS, CROWD)) as model:
+        retail, book = model.people.retail, model.exchange.book
+        hedges = retail.traits.hedges
+        held = book.size[:, retail.accounts]
+        owned = model.outside.size[:, retail.accounts]
+
+    assert hedges.mean() == pytest.approx(0.3, abs=0.04)
+    assert (held[:, hedges] <= 0).all()
+    np.testing.assert_array_equal(owned[:, hedges], -held[:, hedges])
+    assert not owned[:, ~hedges].any()
+    assert not (retail.traits.has_stop | retail.traits.has_target)[hedges].any()
+
+
+def test_hedgers_open_short_whatever_the_trend() -> None:
+    with opened(
+        calm(HEDGERS, CROWD, FLAT, EVERYBODY, "agents.retail.entry=1", "agents.retail.caution=0")
+    ) as m:
+        wanted = m.people.retail.act(sight(m, trend=np.array([9.0, 9.0]))).orders
+        first = m.people.retail.accounts[0]
+        hedges = m.people.retail.traits.hedges[wanted.account - first]
+
+    assert (wanted.size[hedges] < 0).all()
+    assert hedges.sum() > 500
+    assert np.mean(wanted.size[~hedges] > 0) > 0.4
+
+
+@pytest.mark.parametrize(("funding", "side"), [(5e-4, -1), (-5e-4, 1), (1e-4, 0), (-1e-4, 0)])
+def test_carriers_stand_on_the_side_that_funding_pays_if_it_pays_enough(funding: float, side: int) -> None:
+    with opened(calm(CARRIERS, CROWD, FLAT, EVERYBODY)) as model:
+        retail = model.people.retail
+        wanted = retail.act(sight(model, funding_rate=np.full(2, funding))).orders
+        sides = np.sign(wanted.size[retail.traits.carries[wanted.account - retail.accounts[0]]])
+
+    assert set(sides) == ({side} if side else set())
+    assert len(sides) > 500 or side == 0
+
+
+@pytest.mark.parametrize(("funding", "leave"), [(5e-4, False), (-5e-4, True)])
+def test_carriers_leave_when_they_have_to_pay(funding: float, leave: bool) -> None:
+    with opened(calm(CARRIERS, CROWD, EVERYBODY, "agents.retail.holding=1")) as model:
+        retail = model.people.retail
+        actions = retail.act(sight(model, funding_rate=np.full(2, funding)))
+        carries = retail.traits.carries[actions.orders.account - retail.accounts[0]]
+
+    assert (actions.orders.size[carries] > 0).all()
+    assert carries.any() == leave
+
+
+def test_carriers_hold_the_opposite_outside() -> None:
+    with opened(calm(CARRIERS, CROWD)) as model:
+        retail = model.people.retail
+        index = int(np.flatnonzero(retail.traits.carries & (retail.traits.home == 0))[0])
+        account = int(retail.accounts[index])
+        settled = retail.act(sight(model)).hedges
+        give(model, account, 700)
+        moved = retail.act(sight(model)).hedges
+
+    owned = model.outside.size[0, account]
+    assert len(settled.lots) == 0
+    assert (moved.account.tolist(), moved.market.tolist()) == ([account], [0])
+    assert moved.lots[0] == pytest.approx(-700 - owned)
+
+
+def test_a_trend_against_a_position_frightens_some_out_of_it() -> None:
+    still = (
+        "agents.retail.exit=0",
+        "agents.retail.stops=0",
+        "agents.retail.targets=0",
+        "agents.retail.entry=0",
+    )
+    with opened(calm(CROWD, EVERYBODY, "agents.retail.panic=0.2", *still)) as model:
+        retail = model.people.retail
+        down = retail.act(sight(model, trend=np.array([-4.0, -4.0]))).orders
+        flat = retail.act(sight(model, trend=np.array([-2.0, 2.0]))).orders
+        longs = (model.exchange.book.size[:, retail.accounts] > 0).sum()
+
+    assert (down.size < 0).all()
+    assert len(down.size) / longs == pytest.approx(0.4, abs=0.06)  # five standard errors
+    assert len(flat.size) == 0
+
+
+def test_turmoil_wakes_people() -> None:
+    settings = ("agents.retail.attention=100", CROWD)
+    with opened(calm(*settings, "agents.retail.alarm=1")) as model, opened(calm(*settings)) as calm_people:
+        wild = sight(model, volatility=3 * model.world.calm_volatility)
+        calls = [each.people.retail._attention(wild) for each in (model, calm_people)]
+        quiet = model.people.retail._attention(sight(model, volatility=model.world.calm_volatility))
+
+    assert calls[0] == pytest.approx(3 * calls[1])
+    assert quiet == calls[1]
