@@ -475,9 +475,10 @@ def _describe(scenario: "Scenario") -> None:
 
 
 def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
-    """Run with a progress bar on the error stream; a broken invariant ends the command in one line."""
+    """Run with a progress bar on the error stream; what breaks the run ends the command in one line."""
     from analysis.terminal import run_bar
     from protocol.laws.invariants import InvariantError
+    from sim.plugins import PluginError
     from sim.run import run
 
     try:
@@ -487,6 +488,9 @@ def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
             return run(scenario, seed, report)
     except InvariantError as error:
         typer.echo(f"the run failed, an invariant is broken: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    except PluginError as error:
+        typer.echo(f"the run failed: {error}", err=True)
         raise typer.Exit(FAILED) from error
 
 

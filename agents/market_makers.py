@@ -47,6 +47,13 @@ class MarketMakerSettings(Settings):
     basis_half_life: Duration = parameter(1800, "s", gt=0)
     volatility_exponent: float = parameter(1.0, "1", ge=0, description="size ~ volatility^-exponent")
     drawdown_limit: float = parameter(0.3, "1", gt=0, le=1, description="loss of capital that ends quoting")
+    withdrawal: float = parameter(
+        1.0,
+        "1",
+        ge=0,
+        le=10,
+        description="size ~ (loss still bearable over limit)^withdrawal; 0: no loss scares",
+    )
     hedge_rate: float = parameter(0.5, "1/min", ge=0, description="share of the gap hedged")
     hedge_band: float = parameter(0.02, "1", ge=0, description="open risk that is not hedged, of capital")
 
@@ -101,7 +108,7 @@ class MarketMakers(Role):
         chosen = self.settings
         worth = view.risk[0, self.accounts] + view.outside_worth(self.accounts)
         loss = 1 - worth / (self.capital * (1 + chosen.outside))
-        nerve = np.clip(1 - loss / chosen.drawdown_limit, 0, 1)
+        nerve = np.clip(1 - loss / chosen.drawdown_limit, 0, 1) ** chosen.withdrawal
         equity, initial, _ = view.risk[:, self.accounts]
         room = np.clip(1 - initial / np.maximum(equity, 1), 0, 1)
         calm = np.minimum(1, (view.calm_volatility / view.volatility) ** chosen.volatility_exponent)

@@ -1,10 +1,10 @@
 """Retail traders: many small accounts, some large, levered and mostly inattentive.
 
 An account decides when it wakes, at random times. Flat, it may open a position whose side follows the
-trend, fights it or ignores it, by the account's style; holding, it may close. Between decisions three
-things happen, to those who prepared for them: a stop-loss closes the position when a set part of the equity
-at opening is lost, a profit target when a set part is gained, and a top-up brings cash from the wallet when
-equity comes near maintenance.
+trend, fights it or ignores it, by the account's style, and leans with the mood of the market, in which more
+or fewer open one; holding, it may close. Between decisions three things happen, to those who prepared for
+them: a stop-loss closes the position when a set part of the equity at opening is lost, a profit target when
+a set part is gained, and a top-up brings cash from the wallet when equity comes near maintenance.
 A ruined account may come back once with what is left in its wallet.
 
 Some may have brought the asset of the market they trade instead of cash. Their collateral then falls with it,
@@ -18,7 +18,7 @@ import mesa
 import numpy as np
 from pydantic import Field
 
-from agents.retail_traits import draw_traits
+from agents.retail_traits import LeverageSettings, draw_traits
 from agents.role import (
     DEPOSIT,
     WITHDRAW,
@@ -40,19 +40,6 @@ from protocol.orders import Orders, join, orders
 from protocol.parameters import RiskParameters
 
 DAY = 86_400.0
-
-
-class LeverageSettings(Settings):
-    """Notional over equity when a position is opened: log-normal, bounded by the venue's initial margin."""
-
-    median: float = parameter(6.0, "1", gt=0, le=100)
-    sigma: float = parameter(0.8, "1", ge=0, le=3, description="standard deviation of log leverage")
-    size_correlation: float = parameter(
-        -0.4, "1", ge=-1, le=1, description="of log leverage and log equity: large accounts lever less"
-    )
-    binding: float = parameter(
-        0.0, "1", ge=0, le=1, description="accounts that have the venue hold them to their leverage"
-    )
 
 
 class RetailSettings(Settings):
@@ -86,6 +73,8 @@ class RetailSettings(Settings):
         2.0, "bp", ge=0, description="funding of 8 hours for which a carrier opens a position"
     )
     conviction: float = parameter(0.6, "1", ge=0, description="weight of one unit of trend against taste")
+    herding: float = parameter(0.6, "1", ge=0, description="weight of one unit of sentiment against taste")
+    enthusiasm: float = parameter(1.0, "1", ge=0, description="entries ~ exp(enthusiasm × sentiment)")
     panic: float = parameter(
         0.0,
         "1",
@@ -221,8 +210,9 @@ class Retail(Role):
         """Probability that a flat account opens, for each of `index`."""
         chosen, home = self.settings, self.traits.home[index]
         fear = np.minimum(1, view.calm_volatility / view.volatility) ** chosen.caution
+        mood = np.exp(chosen.enthusiasm * view.sentiment)
         pays = np.abs(view.funding_rate[home]) > chosen.carry_threshold * 1e-4
-        return np.where(self.traits.carries[index], pays, chosen.entry * fear[home])
+        return np.where(self.traits.carries[index], pays, chosen.entry * mood * fear[home])
 
     def _exit(self, view: View, index: Ints, side: Ints) -> Floats:
         """Probability that a holder closes, for each of `index`, who stand on the given sides."""
@@ -259,7 +249,8 @@ class Retail(Role):
         taste = self.draw("taste", view.block).standard_normal(len(index))
         lean = NormalDist().inv_cdf(self.settings.long_share)
         pull = self.traits.style[index] * self.settings.conviction * view.trend[market]
-        side = np.where(pull + taste + lean > 0, 1, -1)
+        herd = self.settings.herding * view.sentiment
+        side = np.where(pull + taste + lean + herd > 0, 1, -1)
         side[self.traits.hedges[index]] = -1
         carries = self.traits.carries[index]
         side[carries] = np.where(view.funding_rate[market[carries]] > 0, -1, 1)

@@ -5,12 +5,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from agents.role import Stream
+from agents.settings import Settings, parameter
 from protocol.book import Floats, Ints, Mask
 
 if TYPE_CHECKING:
     from agents.retail import RetailSettings
 
 UNLISTED_WEIGHT = 0.1
+
+
+class LeverageSettings(Settings):
+    """Notional over equity when a position is opened: log-normal, bounded by the venue's initial margin."""
+
+    median: float = parameter(6.0, "1", gt=0, le=100)
+    sigma: float = parameter(0.8, "1", ge=0, le=3, description="standard deviation of log leverage")
+    size_correlation: float = parameter(
+        -0.4, "1", ge=-1, le=1, description="of log leverage and log equity: large accounts lever less"
+    )
+    binding: float = parameter(
+        0.0, "1", ge=0, le=1, description="accounts that have the venue hold them to their leverage"
+    )
 
 
 class Traits(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 from typing import NamedTuple
 
 import mesa
@@ -20,6 +21,7 @@ Stream = Callable[..., np.random.Generator]
 
 DEPOSIT, WITHDRAW, BUY_SHARES, SELL_SHARES, DEPOSIT_ASSET = range(5)
 GAS_PER_TRANSACTION = 300_000
+BELOW = np.frompyfunc(NormalDist().cdf, 1, 1)
 
 
 def holdable(isolated: Mask, accounts: int) -> Mask:
@@ -71,6 +73,13 @@ class View:
         Positions held outside [lots].
     outside_cash : (n,) float64
         Cash held outside, from hedges and wallets [micro-USD].
+    sentiment : float
+        Mood of the market, from -1 (panic) to 1 (euphoria) [1].
+    chain : (c,) float64, optional
+        Least price that gets into each of the chain blocks of this block [gwei]; None where gas has one
+        price that is no threshold.
+    bid_spread : float
+        Standard deviation of the log of that price, as a sender misjudges it [1].
     """
 
     block: int
@@ -93,6 +102,9 @@ class View:
     rests: bool
     outside_size: Floats
     outside_cash: Floats
+    sentiment: float = 0.0
+    chain: Floats | None = None
+    bid_spread: float = 1.0
 
     @cached_property
     def risk(self) -> Ints:
@@ -115,7 +127,12 @@ class View:
 
     def inclusion(self, tolerance: float | Floats) -> Floats:
         """Probability that a transaction gets in, for a sender who bids up to `tolerance` times base gas."""
-        return np.minimum(1.0, np.asarray(tolerance) * self.gas_base / self.gas)
+        wanted = np.asarray(tolerance, dtype=np.float64) * self.gas_base
+        if self.chain is None:
+            return np.minimum(1.0, wanted / self.gas)
+        lack = np.log(self.chain / wanted[..., None]) / self.bid_spread
+        missed: Floats = np.asarray(BELOW(lack), dtype=np.float64)
+        return 1.0 - missed.prod(axis=-1)
 
     def transaction_cost(self) -> float:
         """Cost of one transaction [micro-USD]."""

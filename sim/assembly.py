@@ -9,6 +9,7 @@ from typing import Any
 
 from sim.bundled import bundled, display_name, names
 from sim.layers import Layer, merged, override_layer, read_layer
+from sim.plugins import module_file
 from sim.problems import Path, Problem, shown, suggestion
 
 OWN = ("name", "description")
@@ -111,7 +112,8 @@ def _section(data: dict[str, Any], *path: str) -> dict[str, Any]:
 
 
 def anchor_candles(data: dict[str, Any], folder: File) -> None:
-    """Make candle paths that lead from the scenario's folder valid from the current one."""
+    """Make paths of candles, sentiment and its feed that lead from the scenario's folder valid from here."""
+    _anchor_sentiment(_section(data, "world", "sentiment"), folder)
     prices = _section(data, "world", "prices")
     path = prices.get("path")
     if isinstance(path, str):
@@ -121,6 +123,17 @@ def anchor_candles(data: dict[str, Any], folder: File) -> None:
             market: _anchored(each, folder) if isinstance(each, str) else each
             for market, each in path.items()
         }
+
+
+def _anchor_sentiment(sentiment: dict[str, Any], folder: File) -> None:
+    path, provider = sentiment.get("path"), sentiment.get("provider")
+    if isinstance(path, str):
+        sentiment["path"] = _anchored(path, folder)
+    if isinstance(provider, str) and ":" in provider:
+        module, _, name = provider.rpartition(":")
+        file = module_file(module, folder)
+        if file is not None and file.is_file():
+            sentiment["provider"] = f"{file.as_posix()}:{name}"
 
 
 def _anchored(path: str, folder: File) -> str:

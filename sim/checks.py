@@ -8,7 +8,14 @@ from agents.actors import ActSettings
 from agents.retail_traits import UNLISTED_WEIGHT
 from sim.problems import Problem, shown, suggestion
 from sim.venue_checks import broken, venue_problems
-from sim.world_settings import OracleFault, OracleStall, PriceJump, Waypoints
+from sim.world_settings import (
+    OracleFault,
+    OracleStall,
+    OutsideFlow,
+    PriceJump,
+    SentimentJump,
+    Waypoints,
+)
 
 if TYPE_CHECKING:
     from sim.configuration import Scenario
@@ -46,6 +53,22 @@ def _world_problems(scenario: "Scenario") -> Iterator[Problem]:
     if world.reading == "representative" and world.share != 1:
         rule = "a representative venue is the whole market, share=1 must hold"
         yield broken("world", rule, share=world.share)
+    yield from _sentiment_problems(scenario)
+
+
+def _sentiment_problems(scenario: "Scenario") -> Iterator[Problem]:
+    mood = scenario.world.sentiment
+    if mood.path and mood.provider:
+        rule = "path and provider exclude each other"
+        yield broken("world.sentiment", rule, path=shown(mood.path), provider=shown(mood.provider))
+    if (mood.path or mood.provider) and (mood.gain or mood.noise):
+        rule = "gain and noise belong to the process, which path or provider stand in for"
+        yield broken("world.sentiment", rule, gain=mood.gain, noise=mood.noise)
+    for index, shock in enumerate(scenario.shocks):
+        if isinstance(shock, SentimentJump) and (mood.path or mood.provider):
+            rule = "a sentiment_jump needs the process: no world.sentiment.path or provider"
+            about = (("shocks", str(index), "kind"), ("world", "sentiment"))
+            yield Problem("", f"shocks.{index}.kind", rule, about=about)
 
 
 def _round_problems(scenario: "Scenario") -> Iterator[Problem]:
@@ -137,7 +160,7 @@ def _shock_problems(scenario: "Scenario") -> Iterator[Problem]:
         if shock.at >= scenario.clock.duration:
             rule = f"at must lie within clock.duration={scenario.clock.duration}s"
             yield broken(path, rule, "clock.duration", at=f"{shock.at}s")
-        if isinstance(shock, PriceJump | OracleStall | OracleFault):
+        if isinstance(shock, PriceJump | OracleStall | OracleFault | OutsideFlow):
             for name in shock.markets:
                 if name not in scenario.markets:
                     rule = f"no such market {shown(name)}{suggestion(name, scenario.markets)}"

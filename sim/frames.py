@@ -53,10 +53,10 @@ class Tables:
         return pd.Series(start + pd.to_timedelta(seconds, unit="s"))
 
     def blocks(self) -> pd.DataFrame:
-        """One row for each block."""
+        """One row for each block; base fee and sentiment only where the scenario has them."""
         frame = pd.DataFrame(self.recorder.blocks)
         frame.insert(1, "time", self._times(self.recorder.blocks["block"]))
-        return frame
+        return frame.assign(**self.recorder.traces)
 
     def markets(self) -> pd.DataFrame:
         """One row for each block and market."""

@@ -75,7 +75,7 @@ class Model(mesa.Model):  # type: ignore[misc]
     def step(self) -> None:
         """Advance one block.
 
-        1. World: fundamental prices, gas, impact of last block's hedges, outside depth; shocks strike.
+        1. World: fundamental prices, impact of last block's hedges, depth, gas, sentiment; shocks strike.
         2. Governance executes what is due (nothing yet: the policy is static).
         3. What the book has shown since the last block is sampled; the oracle updates; the mark follows.
         4. Funding: at an epoch the index advances by the premiums sampled.
@@ -168,6 +168,9 @@ class Model(mesa.Model):  # type: ignore[misc]
             rests=self.exchange.venue.rests,
             outside_size=self.outside.size,
             outside_cash=self.outside.cash,
+            sentiment=world.sentiment,
+            chain=None if world.fees is None else world.fees.prices,
+            bid_spread=self.scenario.world.gas.blockspace.bid_spread,
         )
 
     def _decisions(self, outside: Floats) -> list[Actions]:
@@ -204,8 +207,16 @@ class Model(mesa.Model):  # type: ignore[misc]
     def _charge(self, receipts: Rows) -> None:
         """Take what keepers have spent on gas and priority out of their wallets."""
         spent = (receipts["gas"] + receipts["tip"]).astype(float)
+        if self.world.fees is not None:
+            self._crowd(receipts)
         np.subtract.at(self.outside.cash, receipts["keeper"], spent)
         np.add.at(self.outside.gas_paid, receipts["keeper"], spent)
+
+    def _crowd(self, receipts: Rows) -> None:
+        """Tell the world what keepers' transactions took of the block, failed ones too, and what they bid."""
+        units = receipts["gas"] / max(self.gas_price, 1e-9)
+        price = (receipts["gas"] + receipts["tip"]) / np.maximum(receipts["gas"], 1)
+        self.world.use(units, price * self.world.gas[self.block])
 
     def _force(self, cascade: Cascade, outside: Ints) -> None:
         """Tell the world which trades nobody decided on; their hedges, and assets sold, will reach it."""
@@ -234,6 +245,8 @@ class Model(mesa.Model):  # type: ignore[misc]
         """Charge everybody who sent a transaction."""
         cost = GAS_PER_TRANSACTION * self.gas_price
         for action in actions:
+            units = np.full(len(action.senders), GAS_PER_TRANSACTION, float)
+            self.world.use(units, np.full(len(units), np.inf))
             self.outside.cash[action.senders] -= cost
             self.outside.gas_paid[action.senders] += cost
 

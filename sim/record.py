@@ -84,6 +84,7 @@ class Recorder:
         blocks, markets = model.scenario.clock.blocks, len(model.units.names)
         self.blocks = np.zeros(blocks, BLOCK)
         self.markets = np.zeros((blocks, markets), MARKET)
+        self.traces: dict[str, Floats] = {name: np.zeros(blocks) for name in model.world.traces()}
         self.events: dict[str, list[Rows]] = {name: [] for name in EVENTS}
         self.event_blocks: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self.events}
         self.start_equity, self.start_worth = self.equity(), self.worth()
@@ -133,6 +134,8 @@ class Recorder:
         index = self.model.block - 1
         self._record_block(self.blocks[index], orders, fills, cascade)
         self._record_markets(self.markets[index], fills, cascade, premium)
+        for name, value in self.model.world.traces().items():
+            self.traces[name][index] = value
         for name in EVENTS:
             rows = getattr(cascade, name)
             if len(rows):
@@ -199,7 +202,8 @@ class Recorder:
     def transcript(self) -> str:
         """Hash of all events and of the final state: equal runs have equal transcripts."""
         digest = hashlib.sha256()
-        state: tuple[Rows, ...] = (self.blocks, self.markets, *self.model.exchange.book)
+        traces = self.traces.values()
+        state: tuple[Rows, ...] = (self.blocks, self.markets, *self.model.exchange.book, *traces)
         for part in state:
             digest.update(np.ascontiguousarray(part).tobytes())
         for name in self.events:

@@ -11,6 +11,7 @@ from sim.layers import Layer
 from sim.prices import price_problems
 from sim.problems import Path, Problem, ScenarioError
 from sim.salvage import touches, validated, written
+from sim.sentiment import sentiment_problems
 from sim.validation import RULES
 from sim.world_settings import Replay, Waypoints
 
@@ -73,7 +74,8 @@ def _excused(problem: Problem, assembly: Assembly) -> bool:
 
 def _cross(scenario: Scenario, price_check: PriceCheck) -> Iterable[Problem]:
     found = list(cross_problems(scenario))
-    return [*found, *price_check(scenario.world.prices, scenario.clock, scenario.markets)]
+    found += price_check(scenario.world.prices, scenario.clock, scenario.markets)
+    return [*found, *sentiment_problems(scenario.world.sentiment, scenario.clock)]
 
 
 def _placed(problems: Iterable[Problem], layer: Layer, removed: set[Path]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""What the protocol does not control: fundamental prices, gas, outside depth, impact, and shocks."""
+"""What the protocol does not control: fundamental prices, outside depth and impact, gas and sentiment."""
 
 from collections.abc import Sequence
 
@@ -6,21 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.configuration import ClockSettings
+from sim.gas import NO_USAGE, FeeMarket, Usage, lognormal_path
 from sim.prices import fundamental_paths
-from sim.streams import stream
-from sim.world_settings import (
-    GasSettings,
-    GasSpike,
-    LiquidityWithdrawal,
-    OracleFault,
-    OracleStall,
-    PriceJump,
-    Shock,
-    WorldSettings,
-)
+from sim.sentiment import Sight, sentiment_feed
+from sim.shocks import Shocks
+from sim.world_settings import Shock, WorldSettings
 
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 YEAR_SECONDS = 31_536_000
 VOLATILITY_HALF_LIFE = 1800.0
@@ -33,77 +25,14 @@ def memory(seconds: float, half_life: float) -> float:
     return float(0.5 ** (seconds / half_life))
 
 
-def gas_path(settings: GasSettings, clock: ClockSettings, seed: int) -> Floats:
-    """Gas price at the end of each block without shocks, (blocks + 1,) [gwei]: a log-normal reversion."""
-    keep = memory(clock.block, settings.reversion)
-    noise = stream(seed, "world", "gas").standard_normal(clock.blocks + 1)
-    level = np.empty(clock.blocks + 1)
-    level[0] = 0.0
-    for block in range(clock.blocks):
-        level[block + 1] = keep * level[block] + np.sqrt(1 - keep**2) * settings.sigma * noise[block + 1]
-    return settings.base * np.exp(level)
-
-
-class Shocks:
-    """Scheduled shocks laid out on the grid of block ends.
-
-    Attributes
-    ----------
-    price : (blocks + 1, m) float64
-        Factor on the fundamental price [1].
-    gas : (blocks + 1,) float64
-        Factor on gas [1].
-    withdrawn : (blocks + 1,) float64
-        Share of liquidity that has gone away [1].
-    stalled : (blocks + 1, m) bool
-        Oracles that send nothing.
-    scale : (blocks + 1, m) float64
-        Factor on what oracles report [1].
-    """
-
-    def __init__(self, shocks: Sequence[Shock], clock: ClockSettings, markets: Sequence[str]) -> None:
-        self.times = clock.block * np.arange(clock.blocks + 1, dtype=np.float64)
-        self.markets = list(markets)
-        shape = (clock.blocks + 1, len(markets))
-        self.price = np.ones(shape)
-        self.gas = np.ones(shape[0])
-        self.withdrawn = np.zeros(shape[0])
-        self.stalled = np.zeros(shape, np.bool_)
-        self.scale = np.ones(shape)
-        for shock in shocks:
-            self._lay(shock)
-
-    def _lay(self, shock: Shock) -> None:
-        """Write one shock into the arrays; where shocks of a kind overlap, the stronger holds."""
-        since = self.times - shock.at
-        struck = since >= 0
-        if isinstance(shock, PriceJump):
-            size = shock.size * (0.5 ** (since / shock.half_life) if shock.half_life else np.ones_like(since))
-            self.price[:, self._columns(shock.markets)] *= np.where(struck, 1 + size, 1.0)[:, None]
-        elif isinstance(shock, GasSpike):
-            lasting = struck & (since < shock.duration)
-            self.gas[lasting] = np.maximum(self.gas[lasting], shock.factor)
-        elif isinstance(shock, LiquidityWithdrawal):
-            lasting = struck & (since < shock.duration)
-            self.withdrawn[lasting] = np.maximum(self.withdrawn[lasting], shock.share)
-        elif isinstance(shock, OracleStall):
-            lasting = struck & (since < shock.duration)
-            self.stalled[:, self._columns(shock.markets)] |= lasting[:, None]
-        elif isinstance(shock, OracleFault):
-            lasting = struck & (since < shock.duration)
-            self.scale[:, self._columns(shock.markets)] *= np.where(lasting, shock.factor, 1.0)[:, None]
-
-    def _columns(self, names: Sequence[str]) -> list[int]:
-        return [self.markets.index(name) for name in names] or list(range(len(self.markets)))
-
-
 class World:
     """The outside market, block by block; prices in USD per base unit, flows and depth in USD.
 
     The outside price is the fundamental price times the impact of the venue's participants:
     `log S = log F + P + T`. A net flow Q adds `φ·λ·Q/D₀` to the permanent part P, what the market learns
     from it, at ordinary depth; and `(1−φ)·λ·Q/D` to the transient part T, what it costs to be absorbed, at
-    the depth of the moment. T decays. D is a hundred times the depth within 1 %.
+    the depth of the moment. T decays. D is a hundred times the depth within 1 %. Under the square-root law
+    T is `(1−φ)·λ·√x/100` instead, of a pressure x that takes up Q over the depth within 1 % and fades.
     """
 
     def __init__(
@@ -118,7 +47,16 @@ class World:
         self.seconds = float(clock.block)
         self.shocks = Shocks(shocks, clock, markets)
         self.fundamental = fundamental_paths(settings.prices, clock, markets, seed) * self.shocks.price
-        self.gas = gas_path(settings.gas, clock, seed) * self.shocks.gas
+        self.fees = FeeMarket(settings.gas, clock, seed) if settings.gas.kind == "eip1559" else None
+        self.gas = (
+            lognormal_path(settings.gas, clock, seed) * self.shocks.gas
+            if self.fees is None
+            else np.full(clock.blocks + 1, settings.gas.base)
+        )
+        self.usage = NO_USAGE
+        self.feed = sentiment_feed(settings.sentiment, clock, self.shocks.mood, seed)
+        self.sentiment = 0.0
+        self.moody = settings.sentiment.wanted or bool(self.shocks.mood.any())
         self.normal_depth = np.array([settings.depth.within_1pct[market] for market in markets])
         calm = np.array([settings.depth.calm_volatility[market] for market in markets])
         self.calm_volatility = calm / np.sqrt(YEAR_SECONDS)
@@ -127,6 +65,7 @@ class World:
         self.resilience = np.ones(len(markets))
         self.permanent = np.zeros(len(markets))
         self.transient = np.zeros(len(markets))
+        self.pressure = np.zeros(len(markets))
         self.forced = np.zeros(len(markets))
         self.outside = self.fundamental[0].copy()
         self.block = 0
@@ -135,6 +74,11 @@ class World:
     def depth(self) -> Floats:
         """Resting within 1 % of the outside price on a side, (m,) [USD]."""
         return self.normal_depth * self.resilience
+
+    def traces(self) -> dict[str, float]:
+        """What is recorded only where a scenario has it: the base fee [gwei] and sentiment [1]."""
+        fee = {} if self.fees is None else {"base_fee": self.fees.fee}
+        return fee | ({"sentiment": self.sentiment} if self.moody else {})
 
     def advance(self, flow: Floats) -> None:
         """Move to the end of the next block.
@@ -145,14 +89,43 @@ class World:
             Net purchases outside during the last block [USD].
         """
         self.block += 1
-        impact = self.settings.impact
-        push = impact.coefficient * self._felt(flow) / 100
-        self.permanent += impact.permanent * push / self.normal_depth
-        self.transient *= memory(self.seconds, impact.half_life)
-        self.transient += (1 - impact.permanent) * push / self.depth
+        self._press(self._felt(flow) + self.shocks.flow[self.block])
         before = self.outside
         self.outside = self.fundamental[self.block] * np.exp(self.permanent + self.transient)
-        self._observe(np.log(self.outside / before))
+        returns = np.log(self.outside / before)
+        self._observe(returns)
+        self._price_gas()
+        time = self.block * self.seconds
+        self.sentiment = self.feed.sentiment(Sight(self.block, time, self.seconds, self.outside, returns))
+
+    def _press(self, flow: Floats) -> None:
+        """Let a net purchase, (m,) [USD], move the price, after what earlier ones left has faded.
+
+        The permanent part is linear under both laws, or round trips would pay (Huberman and Stanzl, 2004).
+        """
+        impact = self.settings.impact
+        push = impact.coefficient * flow / 100
+        self.permanent += impact.permanent * push / self.normal_depth
+        if impact.law == "linear":
+            self.transient *= memory(self.seconds, impact.half_life)
+            self.transient += (1 - impact.permanent) * push / self.depth
+        else:
+            self.pressure *= memory(self.seconds, impact.half_life / 2)
+            self.pressure += flow / self.depth
+            root = np.sign(self.pressure) * np.sqrt(np.abs(self.pressure))
+            self.transient = (1 - impact.permanent) * impact.coefficient * root / 100
+
+    def _price_gas(self) -> None:
+        """Let gas follow what everybody has used, and what others will pay when prices move."""
+        if self.fees is not None:
+            stress = float(np.log(self.volatility / self.calm_volatility).mean())
+            self.gas[self.block] = self.fees.advance(stress, self.usage, self.shocks.gas[self.block])
+        self.usage = NO_USAGE
+
+    def use(self, gas: Floats, bid: Floats) -> None:
+        """Note blockspace that the venue's people have used, (k,) [gas], at bids up to `bid` [gwei]."""
+        if self.fees is not None:
+            self.usage = Usage(np.append(self.usage.gas, gas), np.append(self.usage.bid, bid))
 
     def force(self, flow: Floats) -> None:
         """Note forced trades, (m,) [USD], whose hedges will reach the outside market.
@@ -170,8 +143,12 @@ class World:
         return np.minimum(1.0, limit / np.maximum(np.abs(flow), 1e-9))
 
     def execution_factor(self, flow: Floats) -> Floats:
-        """Price of a net purchase of `flow`, (m,) [USD], over the outside price: half its impact."""
-        return np.exp(0.5 * self.settings.impact.coefficient * flow / (100 * self.depth))
+        """Price of a net purchase of `flow`, (m,) [USD], over the outside price: its impact on the way."""
+        impact = self.settings.impact
+        if impact.law == "linear":
+            return np.exp(0.5 * impact.coefficient * flow / (100 * self.depth))
+        root = np.sign(flow) * np.sqrt(np.abs(flow) / self.depth)
+        return np.exp(2 / 3 * impact.coefficient * root / 100)
 
     def _felt(self, flow: Floats) -> Floats:
         """The flow that moves the price: without forced hedges, if the scenario takes their impact away."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import calm, give, opened, set_equity, showing, sight
+from small import calm, crashed, give, opened, set_equity, showing, sight
 
 from agents.market_makers import MarketMakers
 from agents.role import DEPOSIT, WITHDRAW
@@ -104,6 +104,15 @@ def test_losses_shrink_the_quotes_of_the_loser_and_end_them_at_the_limit(model: 
     np.testing.assert_array_equal(ladder(model, maker=1)[2], sizes)
 
 
+@pytest.mark.parametrize(("withdrawal", "left"), [(0, 1.0), (1, 0.5), (3, 0.125)])
+def test_how_much_losses_scare_is_a_setting(withdrawal: float, left: float) -> None:
+    with opened(calm(f"agents.market_makers.withdrawal={withdrawal}")) as model:
+        sizes, makers = ladder(model)[2], model.people.makers
+        set_equity(model, makers.accounts[MAKER], makers.capital[MAKER] / MICRO * (1 - 2 * 0.15))
+
+        assert ladder(model)[2][0] == pytest.approx(left * sizes[0], abs=1)
+
+
 def test_margin_in_use_shrinks_the_quotes(model: Model) -> None:
     makers, sizes = model.people.makers, ladder(model)[2]
     account = makers.accounts[MAKER]
@@ -185,3 +194,13 @@ def test_where_positions_stand_alone_each_maker_quotes_one_market(model: Model) 
 
     assert len(np.unique(wanted.account[wanted.market == BITCOIN])) == 8
     assert ether.tolist() == [1, 3, 5, 7]
+
+
+def test_in_a_crash_makers_whom_losses_scare_more_leave_a_thinner_book() -> None:
+    def depth(withdrawal: int) -> float:
+        markets = crashed(f"agents.market_makers.withdrawal={withdrawal}").tables["markets"]
+        return float(markets.query("block > 60")["venue_depth_usd"].mean())
+
+    steadfast, ordinary, timid = (depth(withdrawal) for withdrawal in (0, 1, 4))
+
+    assert timid < 0.9 * ordinary < 0.9 * steadfast

@@ -1,6 +1,7 @@
 """Retail: what they bring, when they wake, which side they take, how they leave."""
 
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -190,6 +191,20 @@ def test_entries_shrink_with_the_volatility() -> None:
 
     assert entries[1.0] == 4000
     assert entries[16.0] == pytest.approx(1000, abs=5 * np.sqrt(750))
+
+
+def test_greed_buys_and_fear_sells_and_keeps_away() -> None:
+    found = {}
+    with opened(calm(EVERYBODY, FLAT, CROWD, "agents.retail.entry=0.5", "agents.retail.caution=0")) as model:
+        for mood in (-1.0, 0.0, 0.5):
+            wanted = model.people.retail.act(sight(model, trend=np.zeros(2), sentiment=mood)).orders
+            found[mood] = len(wanted.size), (wanted.size > 0).mean()
+
+    lean = NormalDist().inv_cdf(0.56)
+    for mood, (entries, longs) in found.items():
+        share = 0.5 * np.exp(mood)
+        assert entries == pytest.approx(4000 * share, abs=5 * np.sqrt(4000 * share * (1 - share)))
+        assert longs == pytest.approx(NormalDist().cdf(lean + 0.6 * mood), abs=2.5 / np.sqrt(entries))
 
 
 def test_an_entry_has_the_accounts_own_leverage_within_the_venues_limit() -> None:

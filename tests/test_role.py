@@ -43,6 +43,21 @@ def test_inclusion_is_the_ratio_of_the_bid_to_gas(model: Model) -> None:
     assert sight(model, gas=10.0, gas_base=20.0).inclusion(1.0) == 1.0
 
 
+def test_on_a_chain_a_bid_gets_in_by_chance_around_the_price_and_surely_far_above(model: Model) -> None:
+    at_price = sight(model, gas_base=20.0, chain=np.array([40.0]), bid_spread=0.26)
+    five_tries = sight(model, gas_base=20.0, chain=np.full(5, 40.0), bid_spread=0.26)
+
+    assert at_price.inclusion(2.0) == pytest.approx(0.5)
+    assert at_price.inclusion(2.0 * np.exp(0.26)) == pytest.approx(0.8413, abs=1e-4)
+    assert five_tries.inclusion(2.0) == pytest.approx(1 - 0.5**5)
+    assert five_tries.inclusion(0.2) < 1e-9
+    assert five_tries.inclusion(20.0) > 1 - 1e-9
+
+
+def test_without_a_chain_block_nobody_gets_in(model: Model) -> None:
+    assert sight(model, chain=np.empty(0)).inclusion(100.0) == 0
+
+
 def test_the_mid_of_a_one_sided_book_is_the_outside_price(model: Model) -> None:
     two_sided = sight(model, quotes=showing(model, 1.01, 1.03))
     no_bid = sight(model, quotes=showing(model, 0.0, 1.03))

@@ -1,4 +1,4 @@
-"""The world: shocks on the grid, gas, impact by hand, depth, and independence of the block length."""
+"""The world: impact by hand under both laws, depth, and independence of the block length."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from sim.configuration import ClockSettings
-from sim.world import Shocks, World, gas_path
-from sim.world_settings import GasSettings, WorldSettings
+from sim.world import World
 from sim.world_settings import Shocks as ShockList
+from sim.world_settings import WorldSettings
 
 MARKETS = ["BTC", "ETH"]
 PRICES = {"kind": "waypoints", "points": [{"at": "0s", "BTC": 8000.0, "ETH": 200.0}]}
@@ -26,10 +26,6 @@ def shocks(*entries: dict[str, Any]) -> tuple[Any, ...]:
     return found
 
 
-def laid(*entries: dict[str, Any], block: int = 60) -> Shocks:
-    return Shocks(shocks(*entries), clock(block=block), MARKETS)
-
-
 def world(
     *entries: dict[str, Any], block: int = 60, seed: int = 1, prices: Any = STILL, **more: Any
 ) -> World:
@@ -41,93 +37,10 @@ def flow(bitcoin: float) -> np.ndarray:
     return np.array([bitcoin, 0.0])
 
 
-def test_a_jump_holds_from_its_moment_on() -> None:
-    price = laid({"kind": "price_jump", "at": "10m", "size": -0.1}).price
-
-    assert (price[:10] == 1).all()
-    np.testing.assert_allclose(price[10:], 0.9)
-
-
-def test_a_jump_with_a_half_life_returns() -> None:
-    price = laid({"kind": "price_jump", "at": "10m", "size": -0.2, "half_life": "20m"}).price[:, 0]
-
-    np.testing.assert_allclose(price[[9, 10, 30, 50]], [1.0, 0.8, 0.9, 0.95])
-
-
-def test_jumps_multiply_and_may_strike_one_market() -> None:
-    price = laid(
-        {"kind": "price_jump", "at": "10m", "size": -0.1},
-        {"kind": "price_jump", "at": "20m", "size": 0.5, "markets": ["ETH"]},
-    ).price
-
-    np.testing.assert_allclose(price[[15, 20]], [[0.9, 0.9], [0.9, 1.35]])
-
-
-def test_spells_begin_at_their_moment_and_end_before_their_end() -> None:
-    found = laid(
-        {"kind": "gas_spike", "at": "10m", "factor": 8.0, "duration": "5m"},
-        {"kind": "liquidity_withdrawal", "at": "20m", "share": 0.9, "duration": "1m"},
-        {"kind": "oracle_stall", "at": "30m", "duration": "2m", "markets": ["ETH"]},
-    )
-
-    assert np.flatnonzero(found.gas != 1).tolist() == [10, 11, 12, 13, 14]
-    assert np.flatnonzero(found.withdrawn).tolist() == [20]
-    assert np.argwhere(found.stalled).tolist() == [[30, 1], [31, 1]]
-
-
-def test_a_faulty_feed_is_off_by_its_factor_for_its_time_and_faults_multiply() -> None:
-    scale = laid(
-        {"kind": "oracle_fault", "at": "10m", "factor": 0.01, "duration": "5m", "markets": ["ETH"]},
-        {"kind": "oracle_fault", "at": "12m", "factor": 3.0, "duration": "10m"},
-    ).scale
-
-    np.testing.assert_allclose(
-        scale[[9, 10, 11, 12, 14, 15, 21, 22], 1], [1, 0.01, 0.01, 0.03, 0.03, 3, 3, 1]
-    )
-    np.testing.assert_allclose(scale[[9, 11, 12, 21, 22], 0], [1, 1, 3, 3, 1])
-
-
 def test_a_faulty_feed_moves_no_price() -> None:
     fault = {"kind": "oracle_fault", "at": "0s", "factor": 9.0, "duration": "2h"}
 
-    np.testing.assert_array_equal(laid(fault).price, laid().price)
     np.testing.assert_array_equal(world(fault).fundamental, world().fundamental)
-
-
-def test_of_overlapping_spells_the_stronger_holds() -> None:
-    found = laid(
-        {"kind": "gas_spike", "at": "0s", "factor": 8.0, "duration": "10m"},
-        {"kind": "gas_spike", "at": "5m", "factor": 3.0, "duration": "10m"},
-        {"kind": "liquidity_withdrawal", "at": "0s", "share": 0.5, "duration": "10m"},
-        {"kind": "liquidity_withdrawal", "at": "5m", "share": 0.9, "duration": "10m"},
-    )
-
-    assert found.gas[[4, 7, 12]].tolist() == [8, 8, 3]
-    assert found.withdrawn[[4, 7, 12]].tolist() == [0.5, 0.9, 0.9]
-
-
-def test_shocks_strike_at_the_same_times_on_any_grid() -> None:
-    entries = (
-        {"kind": "price_jump", "at": "10m", "size": -0.2, "half_life": "20m"},
-        {"kind": "gas_spike", "at": "10m", "factor": 8.0, "duration": "5m"},
-    )
-    coarse, fine = laid(*entries), laid(*entries, block=30)
-
-    np.testing.assert_array_equal(fine.price[::2], coarse.price)
-    np.testing.assert_array_equal(fine.gas[::2], coarse.gas)
-
-
-@pytest.mark.parametrize("block", [10, 60, 300])
-def test_gas_varies_around_its_base_alike_on_any_grid(block: int) -> None:
-    hours, half_life = 1440, 0.5
-    settings = GasSettings(base=20.0, sigma=0.35, reversion="30m")
-    logs = np.log(gas_path(settings, clock(hours, block), seed=2)[1:] / 20)
-    lag = int(3600 * half_life / block)
-
-    error = 0.35 / np.sqrt(hours * np.log(2) / (2 * half_life))
-    assert abs(logs.mean()) < 5 * error  # false alarm: 6e-7
-    assert logs.std() == pytest.approx(0.35, abs=5 * error)
-    assert np.corrcoef(logs[:-lag], logs[lag:])[0, 1] == pytest.approx(0.5, abs=0.1)
 
 
 def test_without_flow_the_outside_price_is_the_fundamental() -> None:
@@ -204,6 +117,65 @@ def test_the_impact_of_a_steady_flow_is_the_same_on_any_grid() -> None:
 
     np.testing.assert_allclose(coarse.permanent, fine.permanent)
     assert coarse.transient[0] == pytest.approx(fine.transient[0], rel=0.05)
+
+
+def pressed(law: str, *flows: float, block: int = 60) -> World:
+    there = world(impact={"law": law}, block=block)
+    for each in flows:
+        there.advance(flow(each))
+    return there
+
+
+def test_both_laws_agree_on_a_flow_of_the_depth_within_one_per_cent() -> None:
+    linear, root = pressed("linear", 20e6), pressed("square_root", 20e6)
+
+    assert root.transient[0] == pytest.approx(linear.transient[0])
+    assert root.transient[0] == pytest.approx(0.7 * 0.01)
+    np.testing.assert_array_equal(root.permanent, linear.permanent)
+
+
+@pytest.mark.parametrize(("law", "ratio"), [("linear", 4.0), ("square_root", 2.0)])
+def test_four_times_the_flow_moves_the_price_by_the_law(law: str, ratio: float) -> None:
+    assert pressed(law, -4e6).transient[0] == pytest.approx(ratio * pressed(law, -1e6).transient[0])
+
+
+@pytest.mark.parametrize("law", ["linear", "square_root"])
+def test_the_transient_part_halves_in_its_half_life_under_either_law(law: str) -> None:
+    struck = pressed(law, 1e7).transient[0]
+
+    assert pressed(law, 1e7, *[0.0] * 10).transient[0] == pytest.approx(struck / 2)
+
+
+def test_a_round_trip_under_the_square_root_law_leaves_no_permanent_impact_and_costs() -> None:
+    there = world(impact={"law": "square_root"})
+    paid = 0.0
+    for each in (1e7, -1e7):
+        price = (there.outside * there.execution_factor(flow(each)))[0]
+        paid += each / 8000 * price
+        there.advance(flow(each))
+
+    assert there.permanent[0] == 0
+    assert paid > 0
+
+
+def test_a_large_order_in_parts_moves_the_price_alike_on_any_grid_under_the_square_root_law() -> None:
+    coarse = pressed("square_root", *[6e5] * 60)
+    fine = pressed("square_root", *[1e5] * 360, block=10)
+
+    assert coarse.transient[0] == pytest.approx(fine.transient[0], rel=0.05)
+
+
+def test_a_trade_pays_two_thirds_of_its_own_impact_under_the_square_root_law() -> None:
+    there = world(impact={"law": "square_root"})
+
+    np.testing.assert_allclose(there.execution_factor(flow(-5e6)), [np.exp(-2 / 3 * 0.01 * 0.5), 1.0])
+
+
+def test_a_scripted_flow_moves_the_price_as_any_other() -> None:
+    scripted = world({"kind": "outside_flow", "at": "1m", "usd": 1e8, "markets": ["BTC"]})
+    scripted.advance(FLAT)
+
+    np.testing.assert_allclose(scripted.outside, pressed("linear", 1e8).outside)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sim.configuration import Scenario
 from sim.prices import candle_paths
 from sim.provenance import TITLES, resolved
 from sim.run import Progress, run
+from sim.sentiment import FEED, sentiment_files
 from sim.sweeps.revision import ROOT
 from sim.waypoints import event_file
 from sim.world_settings import Replay
@@ -142,6 +143,10 @@ def scenario_digest(scenario: Scenario) -> str:
     data["files"] = {name: file_digest(path) for name, path in _files(scenario).items()}
     if isinstance(scenario.world.prices, Replay):
         del data["world"]["prices"]["path"]
+    sentiment, named = data["world"]["sentiment"], scenario.world.sentiment
+    del sentiment["path"]
+    if FEED in data["files"]:
+        sentiment["provider"] = named.provider.rpartition(":")[2]
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 
 
@@ -149,9 +154,11 @@ def _files(scenario: Scenario) -> Mapping[str, Path]:
     """Files that a run of the scenario reads."""
     prices = scenario.world.prices
     if isinstance(prices, Replay):
-        return candle_paths(prices, scenario.markets)
-    event = event_file(prices.event) if prices.event else None
-    return {prices.event: event} if prices.event and event else {}
+        files = dict(candle_paths(prices, scenario.markets))
+    else:
+        event = event_file(prices.event) if prices.event else None
+        files = {prices.event: event} if prices.event and event else {}
+    return files | sentiment_files(scenario.world.sentiment)
 
 
 def file_digest(path: Path) -> str:
