@@ -41,6 +41,31 @@ def run_bar(scenario: Scenario) -> Iterator[Callable[[RunProgress], None]]:
 
 
 @contextmanager
+def phase_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress of work in phases, each of some number of pieces, on the error stream."""
+    console = Console(stderr=True, quiet=quiet)
+    if not console.is_terminal:
+        yield _phase_reporter(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.completed}"))
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda phase, done, total: bar.update(task, description=phase, completed=done, total=total)
+
+
+def _phase_reporter(console: Console) -> Callable[[str, int, int], None]:
+    last, known = -math.inf, ""
+
+    def report(phase: str, done: int, total: int) -> None:
+        nonlocal last, known
+        if phase != known or perf_counter() - last > LINE_SECONDS:
+            last, known = perf_counter(), phase
+            console.print(f"{phase}: {done} of {total}", highlight=False)
+
+    return report
+
+
+@contextmanager
 def sweep_bar(quiet: bool = False) -> Iterator[Callable[[SweepProgress], None]]:
     """Progress of a sweep on the error stream: runs, rate, time left, failures."""
     console = Console(stderr=True, quiet=quiet)

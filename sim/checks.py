@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING
 
 from agents.actors import ActSettings
 from agents.retail_traits import UNLISTED_WEIGHT
+from sim.prices.rules import market_tables, price_rules
 from sim.problems import Problem, shown, suggestion
 from sim.venue_checks import broken, venue_problems
-from sim.world_settings import (
-    OracleFault,
-    OracleStall,
-    OutsideFlow,
-    PriceJump,
-    SentimentJump,
-    Waypoints,
-)
+from sim.world_settings import OracleFault, OracleStall, OutsideFlow, PriceJump, SentimentJump
 
 if TYPE_CHECKING:
     from sim.configuration import Scenario
@@ -85,10 +79,9 @@ def _coverage_problems(scenario: "Scenario") -> Iterator[Problem]:
     tables = {
         "world.depth.within_1pct": depth.within_1pct,
         "world.depth.calm_volatility": depth.calm_volatility,
+        **market_tables(world.prices),
     }
-    if isinstance(world.prices, Waypoints):
-        tables["world.prices.volatility"] = world.prices.volatility
-        yield from _waypoint_problems(scenario, world.prices)
+    yield from price_rules(world.prices, scenario.markets, scenario.clock.duration)
     for path, table in tables.items():
         for name in scenario.markets:
             if name not in table:
@@ -141,17 +134,6 @@ def _act_problems(scenario: "Scenario", path: str, act: ActSettings) -> Iterator
         yield broken(path, "an order that rests needs a limit", rests="true", limit=act.limit)
     if act.kind == "bring_asset" and act.size <= 0:
         yield broken(path, "size > 0 must hold of an asset", size=act.size)
-
-
-def _waypoint_problems(scenario: "Scenario", prices: Waypoints) -> Iterator[Problem]:
-    if bool(prices.event) == bool(prices.points):
-        rule = "exactly one of event and points must be given"
-        values = {"event": shown(prices.event), "points": f"{len(prices.points)} entries"}
-        yield broken("world.prices", rule, **values)
-    count = len(scenario.markets)
-    if count > 1 and prices.correlation < -1 / (count - 1):
-        rule = f"correlation >= {-1 / (count - 1):g} must hold with {count} markets"
-        yield broken("world.prices", rule, correlation=prices.correlation)
 
 
 def _shock_problems(scenario: "Scenario") -> Iterator[Problem]:

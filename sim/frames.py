@@ -53,9 +53,14 @@ class Tables:
         return pd.Series(start + pd.to_timedelta(seconds, unit="s"))
 
     def blocks(self) -> pd.DataFrame:
-        """One row for each block; base fee and sentiment only where the scenario has them."""
+        """One row for each block; base fee and sentiment only where the scenario has them.
+
+        `regime`, where prices have one, is what nobody in the run could see.
+        """
         frame = pd.DataFrame(self.recorder.blocks)
         frame.insert(1, "time", self._times(self.recorder.blocks["block"]))
+        if self.model.world.regime is not None:
+            frame["regime"] = self.model.world.regime[self.recorder.blocks["block"]]
         return frame.assign(**self.recorder.traces)
 
     def markets(self) -> pd.DataFrame:

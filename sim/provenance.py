@@ -20,6 +20,12 @@ def resolved(scenario: Scenario) -> dict[str, Any]:
     return data
 
 
+def plain(settings: BaseModel) -> dict[str, Any]:
+    """A section of a scenario as JSON-able data, durations as `60s`."""
+    data: dict[str, Any] = _plain(settings, None)
+    return data
+
+
 def provenance(scenario: Scenario) -> list[dict[str, Any]]:
     """Every parameter with its value, unit, source and origin.
 

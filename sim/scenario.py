@@ -8,16 +8,16 @@ from sim.assembly import Assembly, assemble
 from sim.checks import cross_problems
 from sim.configuration import ClockSettings, Origins, Scenario
 from sim.layers import Layer
-from sim.prices import price_problems
+from sim.prices.paths import price_problems
+from sim.prices.settings import PriceSettings
 from sim.problems import Path, Problem, ScenarioError
 from sim.salvage import touches, validated, written
 from sim.sentiment import sentiment_problems
 from sim.validation import RULES
-from sim.world_settings import Replay, Waypoints
 
 __all__ = ["Problem", "Scenario", "ScenarioError", "load_scenario"]
 
-PriceCheck = Callable[[Waypoints | Replay, ClockSettings, Sequence[str]], list[Problem]]
+PriceCheck = Callable[[PriceSettings, ClockSettings, Sequence[str]], list[Problem]]
 
 
 def load_scenario(source: str | File, overrides: Sequence[str] = ()) -> Scenario:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sim.configuration import ClockSettings
 from sim.gas import NO_USAGE, FeeMarket, Usage, lognormal_path
-from sim.prices import fundamental_paths
+from sim.prices.paths import fundamental_paths
 from sim.sentiment import Sight, sentiment_feed
 from sim.shocks import Shocks
 from sim.world_settings import Shock, WorldSettings
@@ -46,7 +46,9 @@ class World:
         self.settings = settings
         self.seconds = float(clock.block)
         self.shocks = Shocks(shocks, clock, markets)
-        self.fundamental = fundamental_paths(settings.prices, clock, markets, seed) * self.shocks.price
+        paths = fundamental_paths(settings.prices, clock, markets, seed)
+        self.fundamental = paths.price * self.shocks.price
+        self.regime = paths.regime
         self.fees = FeeMarket(settings.gas, clock, seed) if settings.gas.kind == "eip1559" else None
         self.gas = (
             lognormal_path(settings.gas, clock, seed) * self.shocks.gas

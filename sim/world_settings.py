@@ -2,64 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from agents.settings import Duration, Settings, entries, parameter
+from sim.prices.settings import Positive, PriceSettings, joined_with
 
-Positive = Annotated[float, Field(gt=0)]
-
-VOLATILITY = {"BTC": 0.8, "ETH": 1.0}
 DEPTH = {"BTC": 20e6, "ETH": 10e6}
 CALM_VOLATILITY = {"BTC": 0.6, "ETH": 0.8}
-
-
-def _joined_with(default: dict[str, float]) -> BeforeValidator:
-    """A table by market changes and adds entries; it does not drop those of the default."""
-
-    def join(value: object) -> object:
-        return default | value if isinstance(value, dict) else value
-
-    return BeforeValidator(join)
-
-
-def _path(value: object) -> object:
-    if isinstance(value, str) and value.strip():
-        return value
-    if isinstance(value, dict) and value and all(isinstance(path, str) and path for path in value.values()):
-        return value
-    raise ValueError("a path, or a mapping from market to path, is needed")
-
-
-class Waypoint(Settings):
-    """A moment after the start and the price of each market then."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Positive] = Field(init=False)
-
-    at: Duration = parameter(..., "s", ge=0)
-
-
-class Waypoints(Settings):
-    """Published or invented price levels, joined by a seeded Brownian bridge."""
-
-    kind: Literal["waypoints"]
-    event: str = parameter("", "", description="a bundled event by name, or the path of an event file")
-    points: Annotated[tuple[Waypoint, ...], BeforeValidator(entries)] = parameter(
-        (), "USD per base unit", description="levels by time since the start, in place of an event"
-    )
-    volatility: Annotated[dict[str, Annotated[float, Field(ge=0, le=20)]], _joined_with(VOLATILITY)] = (
-        parameter(VOLATILITY, "1 per sqrt(year)", description="of the bridge, by market")
-    )
-    correlation: float = parameter(0.8, "1", ge=-1, le=1, description="between markets, of the bridge")
-
-
-class Replay(Settings):
-    """Candle files, walked through open, extremes and close of each bar."""
-
-    kind: Literal["replay"]
-    path: Annotated[str | dict[str, str], BeforeValidator(_path)] = parameter(
-        ..., "", description="CSV or Parquet; by market, or one path with {market} or a market's name in it"
-    )
 
 
 class BlockspaceSettings(Settings):
@@ -136,11 +85,11 @@ class GasSettings(Settings):
 class DepthSettings(Settings):
     """Outside liquidity: it thins out when prices move, and comes back."""
 
-    within_1pct: Annotated[dict[str, Positive], _joined_with(DEPTH)] = parameter(
+    within_1pct: Annotated[dict[str, Positive], joined_with(DEPTH)] = parameter(
         DEPTH, "USD", description="resting within 1 % of the mid, by market"
     )
     volatility_exponent: float = parameter(1.0, "1", ge=0, le=5, description="depth ~ volatility^-exponent")
-    calm_volatility: Annotated[dict[str, Positive], _joined_with(CALM_VOLATILITY)] = parameter(
+    calm_volatility: Annotated[dict[str, Positive], joined_with(CALM_VOLATILITY)] = parameter(
         CALM_VOLATILITY,
         "1 per sqrt(year)",
         "BTC and ETH spot 1 h by year 2017-2022: 0.66 to 0.97 and 0.79 to 1.24; BTC perp 2024-26: 0.5",
@@ -203,7 +152,7 @@ class WorldSettings(Settings):
     open_interest: float = parameter(
         1.0e9, "USD", gt=0, le=1e12, description="of the whole market, long side, at the start"
     )
-    prices: Annotated[Waypoints | Replay, Field(discriminator="kind")]
+    prices: Annotated[PriceSettings, Field(discriminator="kind")]
     gas: GasSettings = GasSettings()
     depth: DepthSettings = DepthSettings()
     impact: ImpactSettings = ImpactSettings()

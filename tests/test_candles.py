@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sim.candles import bar_seconds, read_candles, window
+from sim.prices.candles import bar_seconds, read_candles, window
 from sim.problems import ScenarioError
 
 HEADER = "date,open,high,low,close,volume"

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from sim.configuration import ClockSettings
-from sim.prices import coarse_candles, fundamental_paths, price_problems
+from sim.prices.paths import coarse_candles, fundamental_paths, price_problems
+from sim.prices.settings import Replay, Waypoints
 from sim.problems import ScenarioError
-from sim.world_settings import Replay, Waypoints
 
 START = datetime(2021, 5, 19, tzinfo=UTC)
 BARS = [(100.0, 110.0, 90.0, 105.0), (106.0, 108.0, 99.0, 100.0), (100.0, 101.0, 80.0, 85.0)]
@@ -29,7 +29,7 @@ def candles(folder: Path, step: str, name: str = "btc.csv", scale: float = 1.0) 
 
 
 def replayed(path: Path, span: ClockSettings) -> np.ndarray:
-    return fundamental_paths(Replay(kind="replay", path=str(path)), span, ["BTC"], 1)[:, 0]
+    return fundamental_paths(Replay(kind="replay", path=str(path)), span, ["BTC"], 1).price[:, 0]
 
 
 def waypoints(points: list[dict[str, object]], volatility: float = 0.0, **more: object) -> Waypoints:
@@ -50,6 +50,14 @@ def test_between_nodes_the_path_is_log_linear_at_a_steady_pace(tmp_path: Path) -
     rise = (110 / 90) ** (1 / 3)
     expected = [100, np.sqrt(100 * 90), 90, 90 * rise, 90 * rise**2, 110, 105]
     np.testing.assert_allclose(path, expected)
+
+
+def test_a_first_bar_that_opens_at_its_low_has_a_price_at_once(tmp_path: Path) -> None:
+    bars = pd.DataFrame({"open": [7.0, 8.0], "high": [8.0, 9.0], "low": [7.0, 8.0], "close": [8.0, 9.0]})
+    bars = bars.assign(date=pd.date_range(START, periods=2, freq="1min"), volume=1.0)
+    bars.to_csv(tmp_path / "btc.csv", index=False)
+
+    np.testing.assert_array_equal(replayed(tmp_path / "btc.csv", clock(2)), [7.0, 8.0, 9.0])
 
 
 def test_a_bar_that_never_moves_keeps_its_price(tmp_path: Path) -> None:
@@ -112,7 +120,7 @@ def test_each_market_finds_its_file(tmp_path: Path, template: str) -> None:
         path = {"ETH": str(tmp_path / "eth_5m.csv"), "BTC": str(tmp_path / "btc_5m.csv")}
     settings = Replay.model_validate({"kind": "replay", "path": path})
 
-    paths = fundamental_paths(settings, clock(15), ["BTC", "ETH"], 1)
+    paths = fundamental_paths(settings, clock(15), ["BTC", "ETH"], 1).price
 
     np.testing.assert_allclose(paths[:, 1], 0.1 * paths[:, 0])
 
@@ -146,7 +154,7 @@ def test_problems_of_all_candle_files_come_at_once(tmp_path: Path) -> None:
 def test_waypoints_without_volatility_are_joined_log_linearly() -> None:
     settings = waypoints([{"at": "0s", "A": 100.0}, {"at": "4m", "A": 25.0}, {"at": "6m", "A": 100.0}])
 
-    path = fundamental_paths(settings, clock(6), ["A"], 1)
+    path = fundamental_paths(settings, clock(6), ["A"], 1).price
 
     np.testing.assert_allclose(path[:, 0], 100 / 2.0 ** np.array([0, 0.5, 1, 1.5, 2, 1, 0]))
 
@@ -155,7 +163,7 @@ def test_levels_are_hit_exactly_in_every_market() -> None:
     points = [{"at": f"{hour}h", "A": 100.0 + hour, "B": 7.0 * (hour + 1)} for hour in range(5)]
     settings = waypoints(points, volatility=2.0)
 
-    paths = fundamental_paths(settings, clock(240), ["A", "B"], 3)
+    paths = fundamental_paths(settings, clock(240), ["A", "B"], 3).price
 
     np.testing.assert_array_equal(paths[::60, 0], [100, 101, 102, 103, 104])
     np.testing.assert_array_equal(paths[::60, 1], [7, 14, 21, 28, 35])
@@ -164,15 +172,15 @@ def test_levels_are_hit_exactly_in_every_market() -> None:
 def test_the_order_of_markets_only_orders_columns_without_noise() -> None:
     settings = waypoints([{"at": "0s", "A": 1.0, "B": 2.0}, {"at": "1h", "A": 3.0, "B": 4.0}])
 
-    forward = fundamental_paths(settings, clock(60), ["A", "B"], 1)
-    backward = fundamental_paths(settings, clock(60), ["B", "A"], 1)
+    forward = fundamental_paths(settings, clock(60), ["A", "B"], 1).price
+    backward = fundamental_paths(settings, clock(60), ["B", "A"], 1).price
 
     np.testing.assert_array_equal(forward, backward[:, ::-1])
 
 
 def test_a_seed_fixes_the_path() -> None:
     settings = waypoints([{"at": "0s", "A": 1.0}, {"at": "1h", "A": 1.0}], volatility=1.0)
-    first, again, other = (fundamental_paths(settings, clock(60), ["A"], seed) for seed in (1, 1, 2))
+    first, again, other = (fundamental_paths(settings, clock(60), ["A"], seed).price for seed in (1, 1, 2))
 
     np.testing.assert_array_equal(first, again)
     assert (first[1:-1] != other[1:-1]).all()
@@ -185,7 +193,10 @@ def test_the_bridge_has_its_variance_and_correlation_at_any_block_length(block: 
     settings = waypoints(ends, volatility=1.0, correlation=0.5)
     middle = 3600 // block
     draws = np.array(
-        [fundamental_paths(settings, clock(120, block), ["A", "B"], seed)[middle] for seed in range(4000)]
+        [
+            fundamental_paths(settings, clock(120, block), ["A", "B"], seed).price[middle]
+            for seed in range(4000)
+        ]
     )
     logs = np.log(draws)
     expected = 3600 * 3600 / 7200 / (365 * 86_400)
@@ -199,7 +210,7 @@ def test_after_the_last_level_the_price_wanders_freely() -> None:
     """Variance grows with the square root of time; 2000 draws, false alarm below 1e-4."""
     settings = waypoints([{"at": "0s", "A": 1.0}], volatility=1.0)
     span = clock(120, 3600)
-    logs = np.log([fundamental_paths(settings, span, ["A"], seed)[1:, 0] for seed in range(2000)])
+    logs = np.log([fundamental_paths(settings, span, ["A"], seed).price[1:, 0] for seed in range(2000)])
     year = 365 * 86_400
 
     np.testing.assert_allclose(logs.var(axis=0), [3600 / year, 7200 / year], rtol=0.14)
@@ -209,7 +220,7 @@ def test_a_run_that_starts_between_levels_takes_up_the_bridge() -> None:
     settings = Waypoints(kind="waypoints", event="may_2021", volatility={"BTC": 1.0})
     span = clock(600, start=datetime(2021, 5, 19, 6, tzinfo=UTC))
 
-    path = fundamental_paths(settings, span, ["BTC"], 1)[:, 0]
+    path = fundamental_paths(settings, span, ["BTC"], 1).price[:, 0]
 
     assert path[0] == pytest.approx(40_500, rel=0.03)
     assert path[4 * 60] == 40_320
@@ -220,7 +231,7 @@ def test_a_run_that_starts_between_levels_takes_up_the_bridge() -> None:
 def test_waypoints_off_the_grid_shape_the_path_around_them() -> None:
     settings = waypoints([{"at": "0s", "A": 1.0}, {"at": "90s", "A": 8.0}, {"at": "3m", "A": 8.0}])
 
-    path = fundamental_paths(settings, clock(3), ["A"], 1)[:, 0]
+    path = fundamental_paths(settings, clock(3), ["A"], 1).price[:, 0]
 
     np.testing.assert_allclose(path, [1, 4, 8, 8])
 
@@ -252,7 +263,7 @@ def test_five_minute_candles_of_a_crash_keep_their_extremes(market_data: Path) -
     path = market_data / "btc_usdt_spot_5m_binance_2020-12_2021-07.parquet"
     settings = Replay(kind="replay", path=str(path))
 
-    paths = fundamental_paths(settings, clock(24 * 60), ["BTC", "ETH"], 1)
+    paths = fundamental_paths(settings, clock(24 * 60), ["BTC", "ETH"], 1).price
 
     assert paths.shape == (1441, 2)
     assert paths[:, 0].min() == 30_000

@@ -224,7 +224,7 @@ BROKEN = {
         "mine.yaml:7  world.reading: must be one of 'small' or 'representative', got 'large'"
     ),
     "world: 5": "mine.yaml:7  world: must be a mapping, got 5",
-    "world: {prices: {kind: heston}}": "kind must be one of 'waypoints', 'replay', got 'heston'",
+    "world: {prices: {kind: sabr}}": "kind must be one of 'waypoints', 'replay', 'bootstrap', 'regimes'",
     "world: {prices: {kind: replay}}": "mine.yaml:7  world.prices.path: must be given",
     "world: {prices: {kind: replay, path: 3}}": "world.prices.path: a path, or a mapping from market to path",
     "world: {prices: {event: may_2012}}": (

@@ -13,7 +13,8 @@ from sim.bundled import names
 from sim.configuration import ClockSettings, Origins, Scenario
 from sim.layers import Layer, merged, override_layer
 from sim.metrics import METRICS
-from sim.prices import price_problems
+from sim.prices.paths import price_problems
+from sim.prices.settings import PriceSettings
 from sim.problems import Problem, ScenarioError, shown, suggestion
 from sim.provenance import resolved
 from sim.salvage import touches
@@ -22,7 +23,6 @@ from sim.sweeps.axes import identity
 from sim.sweeps.design import Design, Row, read_design, shown_labels
 from sim.sweeps.settings import Label, SweepSettings, read_settings
 from sim.sweeps.sheet import Sheet, leaves, read_sheet, unfolded
-from sim.world_settings import Replay, Waypoints
 
 SHAPE = {"axes", "design", "samples", "design_seed"}
 MAX_TOLD = 20
@@ -197,9 +197,7 @@ def _remembered(check: PriceCheck) -> PriceCheck:
     """A check of prices that looks at each event or candle file once; the bridge between levels is free."""
     known: dict[str, list[Problem]] = {}
 
-    def remembered(
-        settings: Waypoints | Replay, clock: ClockSettings, markets: Sequence[str]
-    ) -> list[Problem]:
+    def remembered(settings: PriceSettings, clock: ClockSettings, markets: Sequence[str]) -> list[Problem]:
         parts = [settings.model_dump_json(exclude=BRIDGE), clock.model_dump_json(), *markets]
         key = json.dumps(parts)
         if key not in known:

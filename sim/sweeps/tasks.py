@@ -12,13 +12,12 @@ from time import perf_counter
 from typing import Any, Literal
 
 from sim.configuration import Scenario
-from sim.prices import candle_paths
+from sim.prices.paths import price_files
+from sim.prices.settings import Bootstrap, Replay
 from sim.provenance import TITLES, resolved
 from sim.run import Progress, run
 from sim.sentiment import FEED, sentiment_files
 from sim.sweeps.revision import ROOT
-from sim.waypoints import event_file
-from sim.world_settings import Replay
 
 Status = Literal["done", "failed", "timeout", "lost"]
 
@@ -140,25 +139,15 @@ def scenario_digest(scenario: Scenario) -> str:
     data = resolved(scenario)
     for title in TITLES:
         del data[title]
-    data["files"] = {name: file_digest(path) for name, path in _files(scenario).items()}
-    if isinstance(scenario.world.prices, Replay):
+    files = price_files(scenario.world.prices, scenario.markets) | sentiment_files(scenario.world.sentiment)
+    data["files"] = {name: file_digest(path) for name, path in files.items()}
+    if isinstance(scenario.world.prices, Replay | Bootstrap):
         del data["world"]["prices"]["path"]
     sentiment, named = data["world"]["sentiment"], scenario.world.sentiment
     del sentiment["path"]
     if FEED in data["files"]:
         sentiment["provider"] = named.provider.rpartition(":")[2]
     return hashlib.sha256(canonical(data).encode()).hexdigest()
-
-
-def _files(scenario: Scenario) -> Mapping[str, Path]:
-    """Files that a run of the scenario reads."""
-    prices = scenario.world.prices
-    if isinstance(prices, Replay):
-        files = dict(candle_paths(prices, scenario.markets))
-    else:
-        event = event_file(prices.event) if prices.event else None
-        files = {prices.event: event} if prices.event and event else {}
-    return files | sentiment_files(scenario.world.sentiment)
 
 
 def file_digest(path: Path) -> str:

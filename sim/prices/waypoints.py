@@ -13,9 +13,9 @@ from agents.settings import Settings, entries, parameter
 from sim.bundled import bundled, names
 from sim.configuration import ClockSettings, Moment
 from sim.layers import read_layer
+from sim.prices.settings import Positive, Waypoints
 from sim.problems import Problem, ScenarioError, shown, suggestion
 from sim.validation import type_problems
-from sim.world_settings import Positive, Waypoints
 
 Floats = NDArray[np.float64]
 

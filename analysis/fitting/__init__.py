@@ -1,0 +1,1 @@
+"""Generators of prices calibrated to candle files, and how well their paths resemble the data."""

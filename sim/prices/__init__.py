@@ -1,0 +1,1 @@
+"""Fundamental prices: replayed, joined through waypoints, drawn from a model, or resampled."""
