@@ -506,6 +506,7 @@ def _describe(scenario: "Scenario") -> None:
 
 def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
     """Run with a progress bar on the error stream; what breaks the run ends the command in one line."""
+    from agents.custom import AgentError
     from analysis.terminal import run_bar
     from protocol.laws.invariants import InvariantError
     from sim.plugins import PluginError
@@ -519,7 +520,7 @@ def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
     except InvariantError as error:
         typer.echo(f"the run failed, an invariant is broken: {error}", err=True)
         raise typer.Exit(FAILED) from error
-    except PluginError as error:
+    except (AgentError, PluginError) as error:
         typer.echo(f"the run failed: {error}", err=True)
         raise typer.Exit(FAILED) from error
 

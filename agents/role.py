@@ -73,6 +73,10 @@ class View:
         Positions held outside [lots].
     outside_cash : (n,) float64
         Cash held outside, from hedges and wallets [micro-USD].
+    markets : tuple of str
+        Names, in the order of the m columns.
+    lot : (m,) float64
+        Base units in a lot.
     sentiment : float
         Mood of the market, from -1 (panic) to 1 (euphoria) [1].
     chain : (c,) float64, optional
@@ -102,6 +106,8 @@ class View:
     rests: bool
     outside_size: Floats
     outside_cash: Floats
+    markets: tuple[str, ...]
+    lot: Floats
     sentiment: float = 0.0
     chain: Floats | None = None
     bid_spread: float = 1.0

@@ -97,7 +97,9 @@ def lines_of(run: Run) -> list[Line]:
     frame = metrics_of(run)
     roles = frame["metric"].str.startswith("pnl_")
     frame["label"] = frame["label"].mask(roles, frame["subject"].map(noun).str.capitalize())
-    frame["place"] = frame["subject"].mask(roles, "").replace("", VENUE)
+    attacks = frame["metric"].str.startswith("attack_profit_")
+    frame["label"] = frame["label"].mask(attacks, "Profit of " + frame["subject"])
+    frame["place"] = frame["subject"].mask(roles | attacks, "").replace("", VENUE)
     lines = []
     for (section, label), rows in frame.groupby(["section", "label"], sort=False):
         cells = dict(zip(rows["place"], rows["text"], strict=True))

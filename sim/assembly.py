@@ -75,6 +75,7 @@ def _chain(file: File, ancestors: tuple[File, ...]) -> tuple[Layer, list[Problem
     """A file on top of what it extends."""
     layer, problems = read_layer(file)
     anchor_candles(layer.data, file.parent)
+    anchor_agents(layer.data, file.parent)
     if "extends" not in layer.data:
         return layer, problems
     parent = layer.data.pop("extends")
@@ -134,6 +135,18 @@ def _anchor_sentiment(sentiment: dict[str, Any], folder: File) -> None:
         file = module_file(module, folder)
         if file is not None and file.is_file():
             sentiment["provider"] = f"{file.as_posix()}:{name}"
+
+
+def anchor_agents(data: dict[str, Any], folder: File) -> None:
+    """Let the modules of own traders be looked for beside the scenario first, if that is where they lie."""
+    for own in _section(data, "agents", "own").values():
+        if not isinstance(own, dict):
+            continue
+        chosen, top = own.get("folder"), str(own.get("agent", "")).partition(":")[0].partition(".")[0]
+        if isinstance(chosen, str):
+            own["folder"] = (folder / chosen).as_posix()
+        elif chosen is None and ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
+            own["folder"] = folder.as_posix()
 
 
 def _anchored(path: str, folder: File) -> str:

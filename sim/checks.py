@@ -26,7 +26,9 @@ def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from _world_problems(scenario)
     yield from _coverage_problems(scenario)
     yield from _population_problems(scenario)
+    yield from _party_problems(scenario)
     yield from _actor_problems(scenario)
+    yield from _attack_problems(scenario)
     yield from _shock_problems(scenario)
 
 
@@ -105,17 +107,36 @@ def _population_problems(scenario: "Scenario") -> Iterator[Problem]:
         yield broken("agents.arbitrageurs", rule, "protocol.markets", accounts=accounts)
 
 
-def _actor_problems(scenario: "Scenario") -> Iterator[Problem]:
-    """Actors have names of their own, and their timetables can be followed."""
+def _party_problems(scenario: "Scenario") -> Iterator[Problem]:
+    """Actors, attackers and own traders have names of their own."""
     agents = scenario.agents
     taken = {*NOT_FOR_ACTORS, *type(agents).model_fields}
-    for name, actor in agents.actors.items():
-        path = f"agents.actors.{name}"
-        if name in taken or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
-            rule = "an actor's name is made of letters, digits, _ and -, and is no role's"
-            yield Problem("", path, rule, shown(name), (("agents", "actors", name),))
+    for section, noun in (("actors", "an actor"), ("attackers", "an attacker"), ("own", "a trader")):
+        for name in getattr(agents, section):
+            path = ("agents", section, name)
+            if name in taken or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+                rule = f"{noun}'s name is made of letters, digits, _ and -, and is no role's or other party's"
+                yield Problem("", ".".join(path), rule, shown(name), (path,))
+            taken.add(name)
+
+
+def _actor_problems(scenario: "Scenario") -> Iterator[Problem]:
+    """The timetables of actors can be followed."""
+    for name, actor in scenario.agents.actors.items():
         for index, act in enumerate(actor.acts):
-            yield from _act_problems(scenario, f"{path}.acts.{index}", act)
+            yield from _act_problems(scenario, f"agents.actors.{name}.acts.{index}", act)
+
+
+def _attack_problems(scenario: "Scenario") -> Iterator[Problem]:
+    """Attackers attack a market that exists, within the run."""
+    for name, attack in scenario.agents.attackers.items():
+        path = f"agents.attackers.{name}"
+        if attack.market not in scenario.markets:
+            rule = f"no such market {shown(attack.market)}{suggestion(attack.market, scenario.markets)}"
+            yield Problem("", f"{path}.market", rule, about=((*path.split("."), "market"),))
+        if attack.at >= scenario.clock.duration:
+            rule = f"at must lie within clock.duration={scenario.clock.duration}s"
+            yield broken(path, rule, "clock.duration", at=f"{attack.at}s")
 
 
 def _act_problems(scenario: "Scenario", path: str, act: ActSettings) -> Iterator[Problem]:

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 
 from agents.actors import ActorSettings
 from agents.arbitrageurs import ArbitrageurSettings
+from agents.attackers.kinds import ATTACKS, AnyAttack
+from agents.custom import OwnSettings
 from agents.depositors import DepositorSettings
 from agents.liquidators import LiquidatorSettings
 from agents.market_makers import MarketMakerSettings
@@ -59,9 +61,11 @@ class AgentSettings(Settings):
     depositors: DepositorSettings = DepositorSettings()
     whales: WhaleSettings = WhaleSettings()
     actors: dict[str, ActorSettings] = parameter({}, "", description="parties of an incident, by name")
+    attackers: dict[str, AnyAttack] = parameter({}, "", description="attacks, by name")
+    own: dict[str, OwnSettings] = parameter({}, "", description="traders of one's own, by name")
 
     def counts(self) -> dict[str, int]:
-        """Number of accounts of each role and actor, in the order in which they stand on the venue."""
+        """Number of accounts of each role and party, in the order in which they stand on the venue."""
         counts = {
             "retail": self.retail.accounts,
             "market_makers": self.market_makers.accounts,
@@ -70,7 +74,9 @@ class AgentSettings(Settings):
             "depositors": self.depositors.accounts,
             "whales": self.whales.accounts,
         }
-        return counts | {name: actor.accounts for name, actor in self.actors.items()}
+        counts |= {name: actor.accounts for name, actor in self.actors.items()}
+        counts |= {name: ATTACKS[attack.kind].wallets for name, attack in self.attackers.items()}
+        return counts | {name: own.accounts for name, own in self.own.items()}
 
 
 class RiskEngineSettings(Settings):

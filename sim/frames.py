@@ -189,6 +189,7 @@ class Tables:
 
         In equity assets count as the venue counts them, and deposits are cash. Profit takes assets at what
         they are worth outside, when they come and at the end: bringing one is neither gain nor loss.
+        `owed` is what accounts below zero leave unpaid at the end.
         """
         recorder, exchange = self.recorder, self.model.exchange
         start = self._with_shares(recorder.start_equity, recorder.start_shares)
@@ -213,6 +214,7 @@ class Tables:
                 "venue_pnl": (has - had - sent) / MICRO,
                 "outside_pnl": (outside + gas) / MICRO,
                 "gas_paid": gas / MICRO,
+                "owed": np.maximum(-has, 0) / MICRO,
                 "liquidated_accounts": liquidated,
                 "ruined_accounts": ruined,
             }
@@ -221,6 +223,7 @@ class Tables:
         owned = frame["role"].isin(["vault", "pool"])
         totals = frame[~owned].groupby("role", sort=False).sum().reset_index()
         totals["pnl"] = totals["venue_pnl"] + totals["outside_pnl"] - totals["gas_paid"]
+        totals["attacks"] = totals["role"].isin(self.model.scenario.agents.attackers)
         return totals
 
     def _with_shares(self, owned: Ints, shares: Ints) -> Floats:

@@ -26,8 +26,20 @@ PNL = Metric(
     worse="lower",
 )
 
+ATTACK_PROFIT = Metric(
+    "attack_profit_{role}_usd",
+    "Attacker's profit",
+    "USD",
+    "What an attacker has at the end, on the venue and outside at the outside price, less what it brought "
+    "and less gas; accounts below zero are left behind and count as nothing.",
+    "Profit and loss",
+    "role",
+    worse="higher",
+)
+
 METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in [*(m for m, _ in MARKET_METRICS), *(m for m, _ in VENUE_METRICS), PNL]
+    metric.name: metric
+    for metric in [*(m for m, _ in MARKET_METRICS), *(m for m, _ in VENUE_METRICS), PNL, ATTACK_PROFIT]
 }
 
 
@@ -64,6 +76,9 @@ def summarise(
         summary[metric.name] = _number(of_venue(run))
     for role, pnl in zip(run.agents["role"], run.agents["pnl"], strict=True):
         summary[PNL.name.format(role=role)] = _number(pnl)
+    attacks = run.agents[run.agents["attacks"]] if "attacks" in run.agents else run.agents[:0]
+    for role, profit in zip(attacks["role"], attacks["pnl"] + attacks.get("owed", 0.0), strict=True):
+        summary[ATTACK_PROFIT.name.format(role=role)] = _number(profit)
     return summary
 
 
@@ -83,6 +98,7 @@ def describe(key: str, markets: Sequence[str]) -> Metric:
         metric = METRICS.get(f"{key.removesuffix(f'_{market}')}_{{market}}")
         if metric is not None and key.endswith(f"_{market}"):
             return replace(metric, name=key, subject=market)
-    if key.startswith("pnl_") and key.endswith("_usd"):
-        return replace(PNL, name=key, subject=key.removeprefix("pnl_").removesuffix("_usd"))
+    for metric, prefix in ((PNL, "pnl_"), (ATTACK_PROFIT, "attack_profit_")):
+        if key.startswith(prefix) and key.endswith("_usd"):
+            return replace(metric, name=key, subject=key.removeprefix(prefix).removesuffix("_usd"))
     raise KeyError(f"a metric must be declared in sim.metrics, got {key!r} with markets {list(markets)}")

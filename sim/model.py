@@ -94,6 +94,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.exchange.advance_funding(self.time)
         actions = self._decisions(outside.astype(float))
         fills = self._trade(actions)
+        self._reward(fills)
         cascade = self._liquidate([action.offers for action in actions], outside)
         self._hedge([action.hedges for action in actions], outside)
         self._pay_gas(actions)
@@ -168,6 +169,8 @@ class Model(mesa.Model):  # type: ignore[misc]
             rests=self.exchange.venue.rests,
             outside_size=self.outside.size,
             outside_cash=self.outside.cash,
+            markets=self.units.names,
+            lot=self.units.lot,
             sentiment=world.sentiment,
             chain=None if world.fees is None else world.fees.prices,
             bid_spread=self.scenario.world.gas.blockspace.bid_spread,
@@ -186,6 +189,13 @@ class Model(mesa.Model):  # type: ignore[misc]
             leaving[action.leaving] = True
         tickets = stream(self.seed_value, "sequence", self.block).permutation(len(batch.account))
         return self.exchange.trade(batch, leaving, self.block, tickets)
+
+    def _reward(self, fills: Rows) -> None:
+        """Pay both sides of every fill what the venue's treasury gives for volume."""
+        rate = self.scenario.protocol.fees.reward
+        if rate:
+            for side in ("maker", "taker"):
+                np.add.at(self.outside.cash, fills[side], rate * np.abs(fills["quote"].astype(float)))
 
     def _liquidate(self, offers: list[Offers], outside: Ints) -> Cascade:
         """Liquidation rounds, each with fresh lottery tickets; keepers pay for their transactions."""

@@ -1,27 +1,34 @@
 """Who lives on the venue: the roles, their accounts, and what they bring."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import mesa
 import numpy as np
 
 from agents.actors import Actor
 from agents.arbitrageurs import Arbitrageurs
+from agents.attackers.attack import Attack
+from agents.attackers.kinds import ATTACKS, attacker
+from agents.custom import Guest
 from agents.depositors import Depositors, Quoting, Vault
 from agents.liquidators import Liquidators
 from agents.market_makers import MarketMakers
 from agents.retail import Retail
-from agents.role import Endowment, Role
+from agents.role import Endowment, Role, Stream
 from agents.whales import Whales
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Ints, first_trader
 from protocol.collateral import choose_leverage
 from protocol.exchange import Exchange
 from sim.configuration import Scenario
+from sim.own_agents import guest
 from sim.streams import stream
 from sim.venue import Grid
 from sim.venue_settings import ProtocolSettings
+
+Party = TypeVar("Party", bound=Role)
 
 
 class Population(NamedTuple):
@@ -35,12 +42,19 @@ class Population(NamedTuple):
     vault: Vault | None
     whales: Whales
     actors: tuple[Actor, ...]
+    attackers: tuple[Attack, ...]
+    own: tuple[Guest, ...]
 
     @property
     def roles(self) -> list[Role]:
         """All roles that are present."""
-        crowd: tuple[Role | None, ...] = self[:-1]
-        return [*(role for role in crowd if role is not None), *self.actors]
+        crowd: tuple[Role | None, ...] = self[:-3]
+        return [*(role for role in crowd if role is not None), *self.parties]
+
+    @property
+    def parties(self) -> tuple[Actor | Attack | Guest, ...]:
+        """Those who have names of the scenario's own."""
+        return (*self.actors, *self.attackers, *self.own)
 
     @property
     def hedgers(self) -> Ints:
@@ -88,13 +102,38 @@ def settle_in(model: mesa.Model, scenario: Scenario, units: Grid, seed: int) -> 
             named(Actor(model, next_accounts(actor.accounts), streams, actor, units), name)
             for name, actor in agents.actors.items()
         ),
+        *_guests(model, next_accounts, streams, scenario),
     )
 
 
-def named(actor: Actor, name: str) -> Actor:
-    """An actor under the name that the scenario gives it."""
-    actor.name = name
-    return actor
+def _guests(
+    model: mesa.Model, next_accounts: Callable[[int], Ints], streams: Stream, scenario: Scenario
+) -> tuple[tuple[Attack, ...], tuple[Guest, ...]]:
+    """Attackers and agents of the user's own; each draws from streams of its own name."""
+    attackers = tuple(
+        named(
+            attacker(
+                model,
+                next_accounts(ATTACKS[attack.kind].wallets),
+                partial(streams, "attackers", name),
+                attack,
+                scenario.markets.index(attack.market),
+            ),
+            name,
+        )
+        for name, attack in scenario.agents.attackers.items()
+    )
+    own = tuple(
+        named(guest(model, next_accounts(own.accounts), partial(streams, "own", name), own), name)
+        for name, own in scenario.agents.own.items()
+    )
+    return attackers, own
+
+
+def named(party: Party, name: str) -> Party:
+    """A party under the name that the scenario gives it."""
+    party.name = name
+    return party
 
 
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
@@ -154,7 +193,7 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
         (people.liquidators, people.liquidators.endow(interest, price)),
         (people.depositors, people.depositors.endow(deposits, price)),
         (people.whales, large),
-        *((actor, actor.endow(price)) for actor in people.actors),
+        *((party, party.endow(price)) for party in people.parties),
     ]
     for role, endowment in brought:
         bring_in(exchange, role, endowment)

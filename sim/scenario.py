@@ -8,6 +8,7 @@ from sim.assembly import Assembly, assemble
 from sim.checks import cross_problems
 from sim.configuration import ClockSettings, Origins, Scenario
 from sim.layers import Layer
+from sim.own_agents import own_problems
 from sim.prices.paths import price_problems
 from sim.prices.settings import PriceSettings
 from sim.problems import Path, Problem, ScenarioError
@@ -75,7 +76,8 @@ def _excused(problem: Problem, assembly: Assembly) -> bool:
 def _cross(scenario: Scenario, price_check: PriceCheck) -> Iterable[Problem]:
     found = list(cross_problems(scenario))
     found += price_check(scenario.world.prices, scenario.clock, scenario.markets)
-    return [*found, *sentiment_problems(scenario.world.sentiment, scenario.clock)]
+    found += sentiment_problems(scenario.world.sentiment, scenario.clock)
+    return [*found, *own_problems(scenario)]
 
 
 def _placed(problems: Iterable[Problem], layer: Layer, removed: set[Path]) -> list[Problem]:

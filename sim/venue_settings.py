@@ -20,6 +20,13 @@ class FeeSettings(Settings):
 
     taker: float = parameter(0.0005, "1", ge=0, le=0.1)
     maker: float = parameter(0.0, "1", ge=-0.1, le=0.1, description="a negative fee is a rebate")
+    reward: float = parameter(
+        0.0,
+        "1",
+        ge=0,
+        le=0.1,
+        description="of notional, that a treasury pays outside to both sides of a trade",
+    )
 
 
 class VaultSettings(Settings):

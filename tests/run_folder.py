@@ -156,9 +156,11 @@ def _agents(blocks: pd.DataFrame) -> pd.DataFrame:
     frame["venue_pnl"] = list(venue.values())
     frame["outside_pnl"] = list(outside.values())
     frame["gas_paid"] = [0.0, 1e3, 2e4, 0.0]
+    frame["owed"] = 0.0
     frame["liquidated_accounts"] = [61, 0, 0, 0]
     frame["ruined_accounts"] = [40, 0, 0, 0]
     frame["pnl"] = frame["venue_pnl"] + frame["outside_pnl"] - frame["gas_paid"]
+    frame["attacks"] = False
     return frame
 
 

@@ -21,6 +21,10 @@ INCIDENTS = {
     "luna_2022": ("LUNA",),
     "mango_2022": ("MNGO",),
     "yfi_2023": ("YFI",),
+    "attack_backstop_squeeze": ("LOWCAP",),
+    "attack_oracle_pusher": ("THIN",),
+    "attack_self_liquidating_whale": ("ETH",),
+    "attack_vault_exit": ("LOWCAP",),
 }
 
 GOOD = """\
@@ -324,7 +328,7 @@ BROKEN = {
     ),
     "agents: {actors: {retail: {cash: 1}}}": (
         "mine.yaml:7  agents.actors.retail: an actor's name is made of letters, digits, _ and -, and is no "
-        "role's, got 'retail'"
+        "role's or other party's, got 'retail'"
     ),
     "agents: {actors: {a b: {cash: 1}}}": "agents.actors.a b: an actor's name is made of letters",
     "agents: {actors: {whale: {}}}": "mine.yaml:7  agents.actors.whale.cash: must be given",

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sim.sources import digest
 from sim.sweeps.place import Place
-from sim.sweeps.revision import digest
 from sim.sweeps.tasks import Row
 
 FOLDER = "parts"

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from sim.metrics import describe
 from sim.problems import Problem, ScenarioError
+from sim.sources import digest
 from sim.sweeps.manifest import NAME, Manifest, MetricEntry, read_manifest
 from sim.sweeps.parts import TEXTS, Parts
 from sim.sweeps.place import Place
-from sim.sweeps.revision import digest
 
 RESULTS = "results.parquet"
 CHUNK = 20_000

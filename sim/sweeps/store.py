@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.problems import Problem, ScenarioError
+from sim.sources import digest
 from sim.sweeps.manifest import NAME, Manifest, read_manifest, strangeness
 from sim.sweeps.parts import FOLDER, Parts
 from sim.sweeps.place import Place
 from sim.sweeps.results import RESULTS, metric_entries, write_results
-from sim.sweeps.revision import digest
 from sim.sweeps.tasks import Row
 
 SWEEP = "sweep.yaml"

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from sim.configuration import Scenario
+from sim.own_agents import source_digest
 from sim.prices.paths import price_files
 from sim.prices.settings import Bootstrap, Replay
 from sim.provenance import TITLES, resolved
@@ -147,6 +148,8 @@ def scenario_digest(scenario: Scenario) -> str:
     del sentiment["path"]
     if FEED in data["files"]:
         sentiment["provider"] = named.provider.rpartition(":")[2]
+    for name, own in scenario.agents.own.items():
+        data["agents"]["own"][name]["folder"] = source_digest(own)
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 
 
