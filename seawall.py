@@ -29,6 +29,7 @@ PUBLIC = {
     "ScenarioError": "sim.problems",
     "run": "sim.run",
     "write_run": "sim.store",
+    "validate": "analysis.validation.validation",
     "write_report": "analysis.report",
     "summary_frame": "analysis.summary",
     "sweep": "sim.sweeps.sweep",
@@ -106,7 +107,7 @@ def run_command(
     seawall run runs/policies --point 2 --seed 17
     """
     if point is None:
-        loaded, folder = _ready(scenario, overrides or [], seed, out)
+        loaded, folder = _ready(scenario, overrides or [], out, f"{{name}}-seed{seed}")
     else:
         loaded, folder = _ready_again(scenario, point, overrides or [], seed, out)
     result = _simulate(loaded, seed, quiet)
@@ -273,6 +274,47 @@ def fit_command(
             fitted = fit_prices(candles, model, replicas, seed, report)
         written = write_fit(fitted, out)
     print_fit(fitted, written, quiet)
+
+
+@app.command("validate")
+def validate_command(
+    scenario: ScenarioArgument,
+    replicas: Annotated[int, typer.Option(min=20, help="Independent runs, with seeds from 1.")] = 200,
+    overrides: SetOption = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes; 0: this one. Default: all processors.")
+    ] = None,
+    at_least: Annotated[
+        float, typer.Option(min=0, max=1, help="Exit with 1 if fewer statistics lie inside.")
+    ] = 0.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results. Default: runs/validate-NAME.")
+    ] = None,
+) -> None:
+    """Ask whether a scenario's market looks like real ones.
+
+    Runs replicas and says where each statistic of real returns, funding, basis, activity and liquidations
+    falls among theirs. Example: seawall validate validation --replicas 200
+    """
+    from functools import partial
+
+    from rich.console import Console
+
+    from analysis.terminal import phase_bar
+    from analysis.validation.page import score_table, verdict, write_validation
+    from analysis.validation.validation import validate
+
+    loaded, folder = _ready(scenario, overrides or [], out, "validate-{name}")
+    with redirect_stdout(sys.stderr), phase_bar() as tell:
+        validation = validate(loaded, replicas, workers=workers, report=partial(tell, "replicas"))
+    write_validation(validation, folder)
+    Console().print(score_table(validation))
+    typer.echo(verdict(validation))
+    typer.echo(f"folder:     {folder}")
+    for line in validation.failures:
+        typer.echo(line, err=True)
+    if validation.failures or validation.share_inside < at_least:
+        raise typer.Exit(FAILED)
 
 
 @app.command("schema")
@@ -448,8 +490,11 @@ def _loaded(source: str, overrides: list[str]) -> "Scenario":
         _refuse([str(problem) for problem in error.problems])
 
 
-def _ready(source: str, overrides: list[str], seed: int, out: Path | None) -> tuple["Scenario", Path]:
-    """Scenario and result folder, or every complaint on either, before anything is computed."""
+def _ready(source: str, overrides: list[str], out: Path | None, default: str) -> tuple["Scenario", Path]:
+    """Scenario and result folder, or every complaint on either, before anything is computed.
+
+    The `default` folder lies in `runs`; `{name}` in it stands for the scenario's name.
+    """
     from sim.scenario import ScenarioError, load_scenario
 
     complaints: list[str] = []
@@ -457,7 +502,7 @@ def _ready(source: str, overrides: list[str], seed: int, out: Path | None) -> tu
         loaded = load_scenario(source, overrides)
     except ScenarioError as error:
         _refuse([*(str(problem) for problem in error.problems), *(_folder_complaints(out) if out else [])])
-    folder = out or Path("runs") / f"{loaded.name}-seed{seed}"
+    folder = out or Path("runs") / default.format(name=loaded.name)
     complaints = _folder_complaints(folder)
     if complaints:
         _refuse(complaints)

@@ -1,0 +1,155 @@
+"""Scenario files with something wrong in them, as people and editors make them.
+
+    python tests/mutations.py --files 10000
+
+checks so many mutated files and, of those that are accepted, runs the first blocks. Every file must end with
+0 or 2 and a message, never with a traceback; one that does not is printed with its number and content.
+"""
+
+import argparse
+import copy
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import yaml
+from typer.testing import CliRunner
+
+import seawall
+from sim.bundled import names
+from sim.model import Model
+from sim.scenario import load_scenario
+from sim.streams import stream
+
+BLOCKS = 3
+ODD = [
+    None, True, False, 0, 1, -1, 2, 0.5, -0.5, 1e-12, 1e9, 1e18, 1e308, -1e308, float("nan"), float("inf"),
+    10**30, "", " ", "x", "0", "1h", "1.5h", "-1h", "0s", "3 weeks", "nan", "BTC", "${HOME}", "é", "a" * 300,
+    [], [1], ["x"], [[]], [None], {}, {"x": 1}, {"BTC": 1}, {"BTC": None}, {1: 2}, {"kind": "regimes"},
+    "2024-01-01",
+]  # fmt: skip
+SIGNS = ["\t", ":", "{", "]", "- ", "#", "'", "&a", "*a", "\x00", "%", "|", "!!python/name:os"]
+SMALL = {"agents": {"retail": {"accounts": 60}, "depositors": {"accounts": 5}}}
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every path to a value, containers included."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(each for key, child in children for each in places(child, (*path, key)))]
+
+
+def at(node: Any, path: tuple[Any, ...]) -> Any:
+    """The value at a path."""
+    for key in path:
+        node = node[key]
+    return node
+
+
+def mutate(content: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """One change of the content: a number moved, or a value replaced, dropped, doubled, or a key misspelt."""
+    known = places(content)[1:]
+    numbers = [path for path in known if type(at(content, path)) in (int, float)]
+    if numbers and rng.random() < 0.6:
+        path = numbers[int(rng.integers(len(numbers)))]
+        factor = float(10.0 ** rng.uniform(-3, 3)) * (1 if rng.random() < 0.9 else -1)
+        at(content, path[:-1])[path[-1]] = type(at(content, path))(at(content, path) * factor)
+        return content
+    path = known[int(rng.integers(len(known)))]
+    parent, key, act = at(content, path[:-1]), path[-1], int(rng.integers(5))
+    if act == 0:
+        del parent[key]
+    elif act == 1 and isinstance(parent, dict):
+        parent[f"{key}s"] = parent.pop(key)
+    elif act == 2 and isinstance(parent, dict):
+        parent["surprise"] = ODD[int(rng.integers(len(ODD)))]
+    elif act == 3:
+        parent[key] = copy.deepcopy(at(content, known[int(rng.integers(len(known)))]))
+    else:
+        parent[key] = ODD[int(rng.integers(len(ODD)))]
+    return content
+
+
+def garble(text: str, rng: np.random.Generator) -> str:
+    """A slip of the keyboard: characters lost, doubled, or a sign where none belongs."""
+    position, length = int(rng.integers(len(text))), int(rng.integers(1, 4))
+    sign = str(rng.choice(SIGNS))
+    middle = ["", text[position : position + length] * 2, sign][int(rng.integers(3))]
+    return text[:position] + middle + text[position + length :]
+
+
+def mutant(number: int) -> str:
+    """The text of a mutated file; it follows from its number."""
+    rng = stream(number, "mutations")
+    bundled = sorted(set(names("scenario")) - {"replay"})
+    base = bundled[int(rng.integers(len(bundled)))]
+    resolved = seawall.resolved(load_scenario(base))
+    content: dict[str, Any] = {"extends": base, **copy.deepcopy(SMALL)}
+    section = str(rng.choice(["protocol", "world", "agents", "shocks", "clock"]))
+    if rng.random() < 0.7:
+        content[section] = _joined(copy.deepcopy(resolved.get(section)), SMALL.get(section))
+    for _ in range(int(rng.integers(1, 3))):
+        content = mutate(content, rng) if content else {}
+    text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+    return garble(text, rng) if rng.random() < 0.15 and text else text
+
+
+def _joined(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return below if above is None else above
+    return below | {key: _joined(below.get(key), value) for key, value in above.items()}
+
+
+def fate(text: str, folder: Path) -> str:
+    """What becomes of a file: `refused`, `runs`, `ends` (a law of the venue stops it), or what went wrong."""
+    file = folder / "mutant.yaml"
+    file.write_text(text, encoding="utf-8")
+    checked = CliRunner().invoke(seawall.app, ["check", str(file)])
+    if checked.exit_code == 2 and checked.stderr.strip() and "Traceback" not in checked.stderr:
+        return "refused"
+    if checked.exit_code != 0:
+        raised = checked.exception or RuntimeError("no exception")
+        trail = "".join(traceback.format_exception(raised))
+        return f"check ended with {checked.exit_code}: {checked.stderr}\n{trail}"
+    return first_blocks(file)
+
+
+def first_blocks(file: Path) -> str:
+    """Run an accepted file for a moment."""
+    try:
+        scenario = load_scenario(file)
+        if sum(scenario.agents.counts().values()) > 20_000:
+            return "too large to try"
+        model = Model(scenario, 1)
+        for _ in range(min(BLOCKS, scenario.clock.blocks)):
+            model.step()
+        model.close()
+    except Exception:  # noqa: BLE001 - whatever it is, it is what we look for
+        return f"accepted, and then:\n{traceback.format_exc()}"
+    return "runs"
+
+
+def main(arguments: list[str]) -> int:
+    """Try many files; prints those that went wrong, and counts."""
+    parser = argparse.ArgumentParser(description="Mutated scenario files.")
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    seen: Counter[str] = Counter()
+    with TemporaryDirectory() as folder:
+        for number in range(chosen.first, chosen.first + chosen.files):
+            text = mutant(number)
+            outcome = fate(text, Path(folder))
+            short = outcome if "\n" not in outcome else "wrong"
+            seen[short] += 1
+            if short == "wrong":
+                sys.stdout.write(f"--- file {number}\n{text}\n{outcome}\n")
+    sys.stdout.write(f"{dict(seen)}\n")
+    return 1 if seen["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
