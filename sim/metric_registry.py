@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-Scope = Literal["venue", "market", "role"]
+Scope = Literal["venue", "market", "role", "attacker"]
 Worse = Literal["higher", "lower", ""]
 Section = Literal["Prices", "Open interest", "Liquidations", "Who paid", "Venue health", "Profit and loss"]
 
@@ -19,7 +19,7 @@ class Metric:
     Parameters
     ----------
     name : str
-        Key in the summary; holds `{market}` or `{role}` where there is one number for each.
+        Key in the summary; holds `{market}`, `{role}` or `{attacker}` where there is one number for each.
     label : str
         Short name for tables.
     unit : str
@@ -28,7 +28,7 @@ class Metric:
         One sentence.
     section : str
         Heading under which tables print it.
-    scope : {"venue", "market", "role"}
+    scope : {"venue", "market", "role", "attacker"}
         Whether there is one number, or one for each market or role.
     subject : str
         The market or role that a single number of the summary is about; empty for the venue.

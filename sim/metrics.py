@@ -27,13 +27,13 @@ PNL = Metric(
 )
 
 ATTACK_PROFIT = Metric(
-    "attack_profit_{role}_usd",
+    "attack_profit_{attacker}_usd",
     "Attacker's profit",
     "USD",
     "What an attacker has at the end, on the venue and outside at the outside price, less what it brought "
     "and less gas; accounts below zero are left behind and count as nothing.",
     "Profit and loss",
-    "role",
+    "attacker",
     worse="higher",
 )
 
@@ -78,7 +78,7 @@ def summarise(
         summary[PNL.name.format(role=role)] = _number(pnl)
     attacks = run.agents[run.agents["attacks"]] if "attacks" in run.agents else run.agents[:0]
     for role, profit in zip(attacks["role"], attacks["pnl"] + attacks.get("owed", 0.0), strict=True):
-        summary[ATTACK_PROFIT.name.format(role=role)] = _number(profit)
+        summary[ATTACK_PROFIT.name.format(attacker=role)] = _number(profit)
     return summary
 
 

@@ -256,6 +256,7 @@ def test_a_way_of_liquidating_that_does_not_fit_opens_no_venue() -> None:
 WITH_THE_PEOPLE = {
     "preset",
     "insurance_fund",
+    "fees.reward",
     "vault.deposits",
     "vault.quotes",
     "vault.spread",

@@ -168,10 +168,15 @@ def _check_names(sheet: Sheet, settings: SweepSettings, design: Design, base: Sc
 
 def metric_names(scenario: Scenario) -> list[str]:
     """Metrics of runs of a scenario, by their keys in `summary.json`."""
-    roles = (*scenario.agents.counts(), "insurance_fund", "venue")
-    subjects = {"venue": ("",), "market": scenario.markets, "role": roles}
+    present = [name for name, accounts in scenario.agents.counts().items() if accounts]
+    subjects = {
+        "venue": ("",),
+        "market": scenario.markets,
+        "role": (*present, "insurance_fund", "venue"),
+        "attacker": tuple(scenario.agents.attackers),
+    }
     return [
-        metric.name.format(market=subject, role=subject)
+        metric.name.format(market=subject, role=subject, attacker=subject)
         for metric in METRICS.values()
         for subject in subjects[metric.scope]
     ]
