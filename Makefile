@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 WORKERS ?= 2
+FILES ?= 10000
 BLOCKS ?= 50000
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contract unit kernels campaign bench lock clean
+.PHONY: help install demo test lint types contract unit kernels campaign mutations bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ kernels: $(INSTALLED)  ## the kernel tests again, every array access checked
 
 campaign: $(INSTALLED)  ## random worlds of every preset, each law checked: make campaign BLOCKS=200000
 	@$(BIN)/python tests/campaign.py --blocks $(BLOCKS) --workers $(WORKERS)
+
+mutations: $(INSTALLED)  ## scenario files with faults in them: make mutations FILES=10000
+	@$(BIN)/python tests/mutations.py --files $(FILES)
 
 bench: $(INSTALLED)  ## measure speed; never fails on a time
 	@$(BIN)/pytest tests/bench

@@ -60,11 +60,15 @@ def type_problems(error: ValidationError, layer: Layer, model: type[BaseModel]) 
 def located(location: Sequence[int | str], data: Any) -> Path:
     """Path in the data of pydantic's location, which also names union members on the way."""
     path: list[str] = []
+    tagged = False
     for step in location:
-        holds = step in data if isinstance(data, dict) else isinstance(data, list) and isinstance(step, int)
-        if holds:
-            data = data[step]
-        elif not isinstance(data, dict) or data.get("kind") == step or step == "[key]":
+        if not tagged and isinstance(data, dict) and data.get("kind") == step:
+            tagged = True
+            continue
+        keys = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if step in keys:
+            data, tagged = data[step], False
+        elif not isinstance(data, dict) or step == "[key]":
             continue
         path.append(str(step))
     return tuple(path)

@@ -25,8 +25,8 @@ MINUTES = "{}_usdt_spot_5m_binance_2020-12_2021-07.parquet"
 
 
 def course(**columns: object) -> dict[str, pd.DataFrame]:
-    """Tables of a run of two days with one market, 5 minutes a block."""
-    count = 2 * 288
+    """Tables of a run of three days with one market, 5 minutes a block."""
+    count = 3 * 288
     times = pd.date_range("2024-01-01 00:05", periods=count, freq="5min", tz="UTC")
     frame = pd.DataFrame(
         {
@@ -52,6 +52,7 @@ def test_activity_and_liquidations_are_over_open_interest_by_the_day() -> None:
     found = market_statistics(course(long_liquidated_usd=0.3, short_liquidated_usd=0.1))
 
     assert found["btc_volume_over_oi"] == pytest.approx(288 * 5 / 1000)
+    assert found["btc_oi_change_sd"] == 0.0
     assert found["btc_liquidated_longs"] == pytest.approx(0.75)
     assert found["btc_liquidated_median"] == pytest.approx(0.4 * 288 / 1000)
 

@@ -76,10 +76,10 @@ def _basis(course: pd.DataFrame) -> dict[str, float]:
 
 def _activity(course: pd.DataFrame) -> dict[str, float]:
     """Volume and open interest by the day, and what returns do to both."""
-    interest = _by(DAY, course["open_interest_usd"]).last()
+    interest = _by(DAY, course["open_interest_usd"]).last().dropna()
     volume = _by(DAY, course["volume_usd"]).sum()
-    coins = _by(DAY, course["open_interest"]).last()
-    price = _by(DAY, course["outside"]).last()
+    coins = _by(DAY, course["open_interest"]).last().dropna()
+    price = _by(DAY, course["outside"]).last().dropna()
     change, move = np.diff(np.log(interest)), np.diff(np.log(price))
     hourly = _by(HOUR, course["volume_usd"]).sum().to_numpy()
     returns = np.abs(np.diff(np.log(_by(HOUR, course["outside"]).last()), prepend=np.nan))
