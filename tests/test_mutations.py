@@ -1,4 +1,4 @@
-"""Scenario files with something wrong in them end with 0 or 2 and a message; `make mutations` tries many more."""
+"""Faulty scenario files end with 0 or 2 and a message; `make mutations` tries many more."""
 
 from collections import Counter
 from pathlib import Path
