@@ -161,6 +161,14 @@ def test_a_path_has_every_statistic_of_returns_that_is_asked_for() -> None:
     assert all(np.isfinite(value) for value in found.values())
 
 
+def test_a_statistic_of_a_pair_is_about_both() -> None:
+    about = {target.name: target.markets for target in targets()}
+
+    assert about["btc_eth_tail_dependence_1h"] == {"btc", "eth"}
+    assert about["eth_funding_mean"] == {"eth"}
+    assert all(about.values())
+
+
 def test_failed_replicas_and_too_few_inside_end_with_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +178,10 @@ def test_failed_replicas_and_too_few_inside_end_with_one(
     fine = CliRunner().invoke(seawall.app, [*base, "--out", str(tmp_path / "a")])
     strict = CliRunner().invoke(seawall.app, [*base, "--out", str(tmp_path / "b"), "--at-least", "0.99"])
     used = CliRunner().invoke(seawall.app, [*base, "--out", str(tmp_path / "a")])
+    monkeypatch.setattr("analysis.validation.replicas.run", lambda scenario, seed: 1 / 0)
+    failed = CliRunner().invoke(seawall.app, [*base, "--out", str(tmp_path / "c")])
 
-    assert (fine.exit_code, strict.exit_code, used.exit_code) == (0, 1, 2)
+    assert (fine.exit_code, strict.exit_code, used.exit_code, failed.exit_code) == (0, 1, 2, 1)
+    assert "seed 20: ZeroDivisionError" in failed.stderr
     assert "returns" not in fine.stdout
     assert "statistics" in fine.stdout

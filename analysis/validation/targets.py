@@ -7,6 +7,7 @@ import yaml
 
 from agents.settings import parse_duration
 
+MARKETS = frozenset({"btc", "eth"})
 FILE = Path(__file__).with_name("targets.yaml")
 
 
@@ -32,6 +33,11 @@ class Target:
     family: str
     source: str
     span: int
+
+    @property
+    def markets(self) -> frozenset[str]:
+        """Markets that the statistic is about, in lower case."""
+        return frozenset(self.name.split("_")) & MARKETS
 
 
 def targets(file: Path = FILE) -> list[Target]:

@@ -59,8 +59,7 @@ def validate(
     report : callable, optional
         Called with how many replicas are finished, and how many there will be.
     """
-    wanted = [target for target in targets() if target.family == "markets" or generates(scenario)]
-    markets = {name.lower() for name in scenario.markets}
-    wanted = [target for target in wanted if target.name.split("_", 1)[0] in markets]
+    known = [target for target in targets() if target.family == "markets" or generates(scenario)]
+    wanted = [target for target in known if target.markets <= {name.lower() for name in scenario.markets}]
     found = simulate(scenario, range(1, replicas + 1), workers, report)
     return Validation(scores(found, wanted), found)
