@@ -46,7 +46,7 @@ types: $(INSTALLED)  ## mypy, strict
 	@$(BIN)/mypy --no-error-summary
 	@echo "types: ok"
 
-contract: $(INSTALLED)  ## the layers: analysis -> sim -> agents -> protocol
+contract: $(INSTALLED)  ## the layers: commands -> analysis -> sim -> agents -> protocol
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@echo "contract: ok"
 
@@ -72,4 +72,4 @@ lock: pyproject.toml  ## pin the dependencies of pyproject.toml again (needs uv)
 
 clean:  ## remove .venv and all caches; runs stay
 	@rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	@find agents analysis protocol scenarios sim tests -name __pycache__ -prune -exec rm -rf {} +
+	@find agents analysis commands protocol scenarios sim tests -name __pycache__ -prune -exec rm -rf {} +

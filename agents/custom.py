@@ -4,8 +4,7 @@ What the user's object returns is checked before the venue sees it, so that a sl
 user's file and line, and not somewhere inside the venue.
 """
 
-import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -14,6 +13,7 @@ import mesa
 import numpy as np
 from pydantic import JsonValue
 
+from agents.blame import PluginError, method_place, user_place
 from agents.returned import checked
 from agents.role import Actions, Endowment, Role, Stream, View
 from agents.settings import Settings, parameter
@@ -121,10 +121,6 @@ def _column(view: View, market: str) -> int:
     return view.markets.index(market)
 
 
-class AgentError(Exception):
-    """A user's own agent failed: the message names file and line, the agent, the block and the seed."""
-
-
 class Guest(Role):
     """The Mesa agent that runs a user's own object.
 
@@ -170,7 +166,7 @@ class Guest(Role):
 
     def _refuse(self, place: str, told: str, view: View, error: Exception) -> NoReturn:
         moment = f"block {view.block}, seed {self.model.seed_value}"
-        raise AgentError(f"{place}  agent {self.name}, {moment}: {told}") from error
+        raise PluginError(f"{place}  agent {self.name}, {moment}: {told}") from error
 
 
 def _no_stream(*name: str | int) -> np.random.Generator:
@@ -194,18 +190,3 @@ def _protected(array: Any) -> Any:
     readable = array.view()
     readable.flags.writeable = False
     return readable
-
-
-def user_place(error: Exception, files: Collection[Path]) -> str:
-    """`file:line` of the last line in these files that led to an error; empty where there is none."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).resolve() in files]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
-
-
-def method_place(method: Callable[..., Any]) -> str:
-    """`file:line` at which a method begins; its name where it has no source."""
-    code = getattr(method, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(method)

@@ -74,8 +74,7 @@ def find_scenario(source: str | File) -> File | None:
 def _chain(file: File, ancestors: tuple[File, ...]) -> tuple[Layer, list[Problem]]:
     """A file on top of what it extends."""
     layer, problems = read_layer(file)
-    anchor_candles(layer.data, file.parent)
-    anchor_agents(layer.data, file.parent)
+    anchor_files(layer.data, file.parent)
     if "extends" not in layer.data:
         return layer, problems
     parent = layer.data.pop("extends")
@@ -112,10 +111,19 @@ def _section(data: dict[str, Any], *path: str) -> dict[str, Any]:
     return data
 
 
-def anchor_candles(data: dict[str, Any], folder: File) -> None:
-    """Make paths of candles, sentiment and its feed that lead from the scenario's folder valid from here."""
+def anchor_files(data: dict[str, Any], folder: File) -> None:
+    """Make names of files that lead from a scenario's folder valid from here.
+
+    They are candles, recorded sentiment, and the modules of a feed and of traders of the user's own.
+    """
+    _anchor_candles(_section(data, "world", "prices"), folder)
     _anchor_sentiment(_section(data, "world", "sentiment"), folder)
-    prices = _section(data, "world", "prices")
+    for own in _section(data, "agents", "own").values():
+        if isinstance(own, dict):
+            _anchor_agent(own, folder)
+
+
+def _anchor_candles(prices: dict[str, Any], folder: File) -> None:
     path = prices.get("path")
     if isinstance(path, str):
         prices["path"] = _anchored(path, folder)
@@ -137,16 +145,13 @@ def _anchor_sentiment(sentiment: dict[str, Any], folder: File) -> None:
             sentiment["provider"] = f"{file.as_posix()}:{name}"
 
 
-def anchor_agents(data: dict[str, Any], folder: File) -> None:
-    """Let the modules of own traders be looked for beside the scenario first, if that is where they lie."""
-    for own in _section(data, "agents", "own").values():
-        if not isinstance(own, dict):
-            continue
-        chosen, top = own.get("folder"), str(own.get("agent", "")).partition(":")[0].partition(".")[0]
-        if isinstance(chosen, str):
-            own["folder"] = (folder / chosen).as_posix()
-        elif chosen is None and ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
-            own["folder"] = folder.as_posix()
+def _anchor_agent(own: dict[str, Any], folder: File) -> None:
+    """Let the module of a trader be looked for beside the scenario first, if that is where it lies."""
+    chosen, top = own.get("folder"), str(own.get("agent", "")).partition(":")[0].partition(".")[0]
+    if isinstance(chosen, str):
+        own["folder"] = (folder / chosen).as_posix()
+    elif chosen is None and top and ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
+        own["folder"] = folder.as_posix()
 
 
 def _anchored(path: str, folder: File) -> str:

@@ -1,46 +1,153 @@
-"""Classes of a user's own, named in a scenario as `module:Class`."""
+"""Classes of a user's own, named in a scenario as `module:Class`: found, imported and made.
+
+The module is imported anew whenever an object is made, so that nothing which one run left in it reaches the
+next, and an edit counts at once.
+"""
 
 import importlib
 import importlib.util
 import sys
-import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from agents.blame import PluginError, method_place, user_place
 from sim.problems import shown, suggestion
+from sim.sources import digest, module_files
+
+SEAWALL = frozenset({"protocol", "agents", "sim", "analysis", "commands", "scenarios", "seawall"})
+
+_imported: set[str] = set()
 
 
-class PluginError(Exception):
-    """A user's class that cannot be found, loaded or run; the message names the file and line."""
+class Plugin(NamedTuple):
+    """A user's class by name.
+
+    Attributes
+    ----------
+    module, name : str
+        Dotted name of the module, and the name of the class in it.
+    folder : Path
+        Where the module is looked for before `sys.path`.
+    """
+
+    module: str
+    name: str
+    folder: Path
+
+    def files(self) -> list[Path]:
+        """The user's module and what it imports beside itself; none for a module that is not found.
+
+        Raises
+        ------
+        SyntaxError
+            When one of them is no Python.
+        """
+        top = self.module.partition(".")[0]
+        if (self.folder / top).is_dir() or (self.folder / f"{top}.py").is_file():
+            return module_files(self.folder, self.module, _is_foreign)
+        spec = importlib.util.find_spec(top) if top and top not in SEAWALL else None
+        if spec is None or spec.origin in (None, "built-in", "frozen"):
+            return []
+        origin = Path(str(spec.origin)).resolve()
+        root = origin.parent.parent if spec.submodule_search_locations else origin.parent
+        return module_files(root, self.module, lambda name: name.partition(".")[0] == top)
+
+    def digest(self) -> str:
+        """Digest of the text of all these files, and of the class's name."""
+        texts = [(file.name, digest(file.read_bytes())) for file in self.files()]
+        return digest(repr((self.name, texts)).encode())
+
+    def make(self, arguments: Mapping[str, Any], method: str) -> Any:
+        """An object of the class.
+
+        Parameters
+        ----------
+        arguments : mapping of str to object
+            What the class is made of, in order, by the names under which an error tells of them.
+        method : str
+            The method that it must have, written as `act(view)`.
+
+        Raises
+        ------
+        PluginError
+            When the module cannot be imported, or the class is not there or cannot be made of these.
+        """
+        with _searching(self.folder):
+            author = self._class()
+            try:
+                made = author(*arguments.values())
+            except Exception as error:
+                place = user_place(error, self.files()) or method_place(author.__init__)
+                told = f"the class must be made of {', '.join(arguments) or 'no arguments'}"
+                raise PluginError(f"{place}  {told}: {type(error).__name__}: {error}") from error
+        if not callable(getattr(made, method.partition("(")[0], None)):
+            raise PluginError(f"{author.__name__} must have a method {method}")
+        return made
+
+    def _class(self) -> type[Any]:
+        module = self._module()
+        author = getattr(module, self.name, None)
+        if isinstance(author, type):
+            return author
+        own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == self.module]
+        raise PluginError(f"{module.__file__}  has no class {self.name}{suggestion(self.name, own)}")
+
+    def _module(self) -> ModuleType:
+        """The user's module, imported anew."""
+        files: list[Path] = []
+        try:
+            files = self.files()
+            _forget([file for file in files if file.is_relative_to(self.folder)])
+            before = set(sys.modules)
+            self._refuse_taken(files)
+            importlib.invalidate_caches()
+            module = importlib.import_module(self.module)
+        except PluginError:
+            raise
+        except Exception as error:
+            place = user_place(error, files)
+            told = f"the module must import, got {type(error).__name__}: {error}"
+            looked = "" if place else f" (looked in {self.folder} and on sys.path)"
+            raise PluginError(f"{place}  {told}" if place else told + looked) from error
+        _imported.update(name for name in set(sys.modules) - before if _lies_in(sys.modules[name], files))
+        return module
+
+    def _refuse_taken(self, files: list[Path]) -> None:
+        top = self.module.partition(".")[0]
+        present = sys.modules.get(top)
+        if getattr(present, "__file__", None) and not _lies_in(present, files):
+            rule = f"the name {top} is taken by a module of Python, Seawall or a library; choose another"
+            raise PluginError(rule)
 
 
-def load_class(reference: str, folder: Path | None = None) -> type[Any]:
-    """Class that a scenario names.
+def plugin(reference: str, folder: str | Path = "") -> Plugin:
+    """The class that a scenario names.
 
     Parameters
     ----------
     reference : str
-        `module:Class`, where the module is a file `module.py` in `folder` or one that Python finds, or
-        `path/to/file.py:Class`.
-    folder : Path, optional
-        Where modules are looked for first; the current folder if it is not given.
+        `module:Class`, or `path/to/file.py:Class`.
+    folder : str or Path
+        Where modules are looked for first and paths begin; the current folder if it is not given.
 
     Raises
     ------
     PluginError
-        When the reference is no such pair, or the module or class is missing or fails to load.
+        When the reference is no such pair, or names a file that is not there.
     """
-    module, colon, name = reference.rpartition(":")
-    if not (colon and module and name.isidentifier()):
-        raise PluginError(f"a class is named module:Class, got {shown(reference)}")
-    loaded = _load(module, module_file(module, folder or Path()))
-    found = getattr(loaded, name, None)
-    if not isinstance(found, type):
-        classes = [each for each, value in vars(loaded).items() if isinstance(value, type)]
-        file = getattr(loaded, "__file__", module)
-        raise PluginError(f"{file} has no class {shown(name)}{suggestion(name, classes)}")
-    return found
+    module, _, name = reference.rpartition(":")
+    if not (module and name.isidentifier()):
+        raise PluginError(f"a class is written module:Class, got {shown(reference)}")
+    place = Path(folder).resolve()
+    if not module.endswith(".py"):
+        return Plugin(module, name, place)
+    file = place / module
+    if not file.is_file():
+        raise PluginError(f"no such file {shown(module)}")
+    return Plugin(file.stem, name, file.resolve().parent)
 
 
 def module_file(module: str, folder: Path) -> Path | None:
@@ -51,44 +158,32 @@ def module_file(module: str, folder: Path) -> Path | None:
     return file if file.is_file() else None
 
 
-def blame(error: BaseException, reference: str) -> str:
-    """An exception as `file:line: Kind: message`, the line in the file that the reference is about."""
-    trail = traceback.extract_tb(error.__traceback__)
-    ours = str(Path(__file__).parent.parent)
-    theirs = [frame for frame in trail if not frame.filename.startswith((ours, "<frozen"))] or list(trail)
-    place = f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else reference
-    return f"{place}: {type(error).__name__}: {error}"
+def _is_foreign(name: str) -> bool:
+    """Whether a module is none of Seawall's."""
+    return name.partition(".")[0] not in SEAWALL
 
 
-def _load(module: str, file: Path | None) -> ModuleType:
-    """A module from its file, or as Python finds it."""
-    try:
-        return importlib.import_module(module) if file is None else _from_file(file)
-    except SyntaxError as error:
-        raise PluginError(f"{error.filename}:{error.lineno}: {error.msg}") from error
-    except ModuleNotFoundError as error:
-        if file is None and error.name and module.split(".")[0] == error.name.split(".")[0]:
-            raise PluginError(f"no such module {shown(module)}") from error
-        raise PluginError(blame(error, module)) from error
-    except Exception as error:
-        raise PluginError(blame(error, module)) from error
-
-
-def _from_file(file: Path) -> ModuleType:
-    """A module of its own for each file, loaded once."""
-    if not file.is_file():
-        raise PluginError(f"no such file {shown(str(file))}")
-    name = f"seawall_plugin:{file.resolve()}"
-    if name in sys.modules:
-        return sys.modules[name]
-    specification = importlib.util.spec_from_file_location(name, file)
-    if specification is None or specification.loader is None:
-        raise PluginError(f"no Python module {shown(str(file))}")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    try:
-        specification.loader.exec_module(module)
-    except BaseException:
+def _forget(files: list[Path]) -> None:
+    """Let these files, and all that users' classes have imported before, be imported again."""
+    known = [name for name, module in sys.modules.items() if name in _imported or _lies_in(module, files)]
+    for name in known:
         del sys.modules[name]
-        raise
-    return module
+    _imported.clear()
+
+
+def _lies_in(module: Any, files: list[Path]) -> bool:
+    origin = getattr(module, "__file__", None)
+    return origin is not None and Path(origin).resolve() in files
+
+
+@contextmanager
+def _searching(folder: Path) -> Iterator[None]:
+    """Imports look in a folder first, and leave no compiled files there."""
+    writes = sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+        sys.path.remove(str(folder))

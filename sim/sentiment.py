@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agents.blame import PluginError, method_place, user_place
 from sim.configuration import ClockSettings
-from sim.plugins import PluginError, blame, load_class, module_file
+from sim.plugins import plugin
 from sim.problems import Problem, ScenarioError
 from sim.streams import stream
 from sim.world_settings import SentimentSettings
@@ -91,14 +92,9 @@ class Own:
     """A user's feed, whose answers are checked."""
 
     def __init__(self, reference: str) -> None:
-        self.reference = reference
-        made = load_class(reference)
-        try:
-            self.feed: SentimentFeed = made()
-        except Exception as error:
-            raise PluginError(blame(error, reference)) from error
-        if not callable(getattr(self.feed, "sentiment", None)):
-            raise PluginError(f"{reference} needs a method sentiment(sight)")
+        own = plugin(reference)
+        self.feed: SentimentFeed = own.make({}, "sentiment(sight)")
+        self.files = frozenset(own.files())
 
     def sentiment(self, sight: Sight) -> float:
         """Mood that the feed reports; one that is no number in [-1, 1] ends the run."""
@@ -106,10 +102,12 @@ class Own:
         try:
             value = float(self.feed.sentiment(shown))
         except Exception as error:
-            raise PluginError(f"block {sight.block}: {blame(error, self.reference)}") from error
+            place = user_place(error, self.files) or method_place(self.feed.sentiment)
+            told = f"{type(error).__name__}: {error}"
+            raise PluginError(f"{place}  {FEED}, block {sight.block}: {told}") from error
         if not -1 <= value <= 1:
-            rule = "sentiment must lie in [-1, 1]"
-            raise PluginError(f"block {sight.block}: {self.reference}: {rule}, got {value}")
+            place, rule = method_place(self.feed.sentiment), "sentiment must lie in [-1, 1]"
+            raise PluginError(f"{place}  {FEED}, block {sight.block}: {rule}, got {value}")
         return value
 
 
@@ -139,10 +137,8 @@ def sentiment_problems(settings: SentimentSettings, clock: ClockSettings) -> lis
 
 
 def sentiment_files(settings: SentimentSettings) -> dict[str, Path]:
-    """Files that decide on sentiment, by what they are."""
-    module = module_file(settings.provider.rpartition(":")[0], Path()) if settings.provider else None
-    named = {"sentiment": Path(settings.path) if settings.path else None, FEED: module}
-    return {name: path for name, path in named.items() if path is not None}
+    """Files of data that decide on sentiment, by what they are."""
+    return {"sentiment": Path(settings.path)} if settings.path else {}
 
 
 def replayed_values(path: str, clock: ClockSettings) -> Floats:

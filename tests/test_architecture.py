@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("protocol", "agents", "sim", "analysis", "scenarios")
+PACKAGES = ("protocol", "agents", "sim", "analysis", "commands", "scenarios")
 SOURCES = sorted([ROOT / "seawall.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))])
 KERNEL_FOLDERS = ("protocol", "agents")
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from agents.custom import AgentError
+from agents.blame import PluginError
 from seawall import app
 from sim.configuration import Scenario
 from sim.problems import ScenarioError
 from sim.provenance import resolved
 from sim.run import Result, run
 from sim.scenario import load_scenario
+from sim.sweeps.study import load_study
 from sim.sweeps.tasks import Task, canonical, execute, scenario_digest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ def acting(folder: Path, body: str) -> Result:
 
 def refused(folder: Path, body: str) -> str:
     """What the run of an agent with this method says."""
-    with pytest.raises(AgentError) as caught:
+    with pytest.raises(PluginError) as caught:
         acting(folder, body)
     return str(caught.value)
 
@@ -184,7 +185,7 @@ def test_deposits_within_the_wallet_are_made(tmp_path: Path) -> None:
     [
         (HEAD + BUYER, "seller:Buyer", "No module named 'seller'"),
         (HEAD + BUYER, "buyer:Bayer", "has no class Bayer; did you mean Buyer?"),
-        (HEAD + BUYER, "buyer", "an agent is written module:Class"),
+        (HEAD + BUYER, "buyer", "a class is written module:Class"),
         (
             "import numpy as np\nclas Buyer:\n",
             "buyer:Buyer",
@@ -266,6 +267,29 @@ def test_a_sweep_runs_own_agents_and_tells_of_their_failure(tmp_path: Path) -> N
     assert good.status == "done"
     assert bad.status == "failed"
     assert "buyer.py:7  agent mine, block 1, seed 3: ZeroDivisionError" in bad.error
+
+
+def test_a_layer_without_the_agent_leaves_its_folder_alone(tmp_path: Path) -> None:
+    scenario(tmp_path)
+    upper = tmp_path / "upper"
+    upper.mkdir()
+    (upper / "more.yaml").write_text("extends: ../mine.yaml\nagents: {own: {mine: {accounts: 3}}}\n")
+    own = load_scenario(upper / "more.yaml", QUICK).agents.own["mine"]
+
+    assert own.accounts == 3
+    assert Path(own.folder).resolve() == tmp_path
+
+
+def test_a_sweep_finds_an_agent_beside_its_file(tmp_path: Path) -> None:
+    (tmp_path / "buyer.py").write_text(HEAD + BUYER)
+    axis = "{without: {}, with: {agents: {own: {mine: {agent: 'buyer:Buyer'}}}}}"
+    (tmp_path / "study.yaml").write_text(f"scenario: calm\naxes: {{buyers: {axis}}}\nseeds: 2\n")
+    study = load_study(tmp_path / "study.yaml", QUICK)
+
+    assert [list(Scenario.model_validate_json(point.scenario).agents.own) for point in study.points] == [
+        [],
+        ["mine"],
+    ]
 
 
 def test_the_example_of_the_page_is_short_and_runs(tmp_path: Path) -> None:

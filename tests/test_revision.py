@@ -84,7 +84,7 @@ def test_the_code_of_this_project_counts_its_protocol_and_not_its_reports() -> N
     sources = set(code_revision().sources)
 
     assert {"sim/run.py", "sim/model.py", "protocol/margin.py", "agents/retail.py"} <= sources
-    assert not any(name.startswith(("analysis/", "tests/", "seawall")) for name in sources)
+    assert not any(name.startswith(("analysis/", "commands/", "tests/", "seawall")) for name in sources)
     assert set(code_revision().packages) == {"python", *module.LIBRARIES}
     assert len(code_revision().revision) == 16
 

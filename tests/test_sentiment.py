@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from small import calm, calmed
 
+from agents.blame import PluginError
 from sim.configuration import ClockSettings, Scenario
-from sim.plugins import PluginError
 from sim.problems import ScenarioError
 from sim.run import run
 from sim.scenario import load_scenario
@@ -147,9 +147,9 @@ def test_a_feed_of_ones_own_sees_the_block_and_is_heard(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("2", "block 7: {file}:Feed: sentiment must lie in [-1, 1], got 2.0"),
-        ("float('nan')", "block 7: {file}:Feed: sentiment must lie in [-1, 1], got nan"),
-        ("1 / 0", "block 7: {file}:3: ZeroDivisionError: division by zero"),
+        ("2", "{file}:2  sentiment feed, block 7: sentiment must lie in [-1, 1], got 2.0"),
+        ("float('nan')", "{file}:2  sentiment feed, block 7: sentiment must lie in [-1, 1], got nan"),
+        ("1 / 0", "{file}:3  sentiment feed, block 7: ZeroDivisionError: division by zero"),
         ("'high'", "ValueError: could not convert string to float: 'high'"),
     ],
 )
@@ -164,9 +164,11 @@ def test_a_feed_that_fails_names_the_block_and_the_line(tmp_path: Path, answer: 
 def test_a_class_that_is_no_feed_is_a_problem_of_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("class Feed: ...\n\nclass Needy:\n    def __init__(self, x): ...\n")
 
-    assert "needs a method sentiment(sight)" in problem(f"world.sentiment.provider={tmp_path}/mine.py:Feed")
+    assert "must have a method sentiment(sight)" in problem(
+        f"world.sentiment.provider={tmp_path}/mine.py:Feed"
+    )
     assert "TypeError" in problem(f"world.sentiment.provider={tmp_path}/mine.py:Needy")
-    assert "no such module 'gone'" in problem("world.sentiment.provider=gone:Feed")
+    assert "No module named 'gone'" in problem("world.sentiment.provider=gone:Feed")
 
 
 def test_files_beside_the_scenario_are_found_and_count_by_their_content(tmp_path: Path) -> None:

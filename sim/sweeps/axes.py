@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ValidationError
 
 from agents.settings import Settings, parse_duration
-from sim.assembly import OWN, anchor_candles
+from sim.assembly import OWN, anchor_files
 from sim.configuration import Origin, Scenario
 from sim.layers import Layer, read_layer
 from sim.problems import Path, close_names, shown, suggestion
@@ -143,7 +143,7 @@ def _choice(sheet: Sheet, at: Path, onto: Path, label: Label) -> Choice:
     layer, problems = unfolded(sheet.layer, at, onto)
     if (onto, None) in leaves(layer.data):
         sheet.complain(at, "a value must be given")
-    anchor_candles(layer.data, sheet.folder)
+    anchor_files(layer.data, sheet.folder)
     sheet.problems += problems
     return Choice(label, layer, sheet.layer.origin(at).place)
 
@@ -171,7 +171,7 @@ def _from_file(sheet: Sheet, at: Path, label: str) -> Choice:
     for key in OWN:
         written.data.pop(key, None)
     layer, problems = unfolded(written)
-    anchor_candles(layer.data, file.parent)
+    anchor_files(layer.data, file.parent)
     sheet.problems += [*unread, *problems]
     return Choice(label, layer, sheet.layer.origin(at).place)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from sim.assembly import anchor_candles
+from sim.assembly import anchor_files
 from sim.layers import Layer
 from sim.problems import Path, Problem, shown, suggestion
 from sim.streams import stream
@@ -177,7 +177,7 @@ def _overrides(sheet: Sheet, at: Path) -> Layer:
     """What a point lays over the scenario."""
     layer, problems = unfolded(sheet.layer, at)
     layer.data.pop("name", None)
-    anchor_candles(layer.data, sheet.folder)
+    anchor_files(layer.data, sheet.folder)
     sheet.problems += problems
     return layer
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
-from sim.assembly import Assembly, anchor_candles, beside, laid, read_scenario
+from sim.assembly import Assembly, anchor_files, beside, laid, read_scenario
 from sim.bundled import names
 from sim.configuration import ClockSettings, Origins, Scenario
 from sim.layers import Layer, merged, override_layer
@@ -126,7 +126,7 @@ def _ground(sheet: Sheet, files: Assembly, upper: Layer) -> Assembly:
     layer = files.layer
     if isinstance(sheet.layer.data.get("set"), dict):
         everywhere, problems = unfolded(sheet.layer, ("set",))
-        anchor_candles(everywhere.data, sheet.folder)
+        anchor_files(everywhere.data, sheet.folder)
         sheet.problems += problems
         layer = merged(layer, everywhere)
     return replace(files, layer=merged(layer, upper))

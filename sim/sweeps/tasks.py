@@ -12,12 +12,12 @@ from time import perf_counter
 from typing import Any, Literal
 
 from sim.configuration import Scenario
-from sim.own_agents import source_digest
+from sim.plugins import plugin
 from sim.prices.paths import price_files
 from sim.prices.settings import Bootstrap, Replay
 from sim.provenance import TITLES, resolved
 from sim.run import Progress, run
-from sim.sentiment import FEED, sentiment_files
+from sim.sentiment import sentiment_files
 from sim.sweeps.revision import ROOT
 
 Status = Literal["done", "failed", "timeout", "lost"]
@@ -144,12 +144,11 @@ def scenario_digest(scenario: Scenario) -> str:
     data["files"] = {name: file_digest(path) for name, path in files.items()}
     if isinstance(scenario.world.prices, Replay | Bootstrap):
         del data["world"]["prices"]["path"]
-    sentiment, named = data["world"]["sentiment"], scenario.world.sentiment
+    sentiment, provider = data["world"]["sentiment"], scenario.world.sentiment.provider
     del sentiment["path"]
-    if FEED in data["files"]:
-        sentiment["provider"] = named.provider.rpartition(":")[2]
+    sentiment["provider"] = provider and plugin(provider).digest()
     for name, own in scenario.agents.own.items():
-        data["agents"]["own"][name]["folder"] = source_digest(own)
+        data["agents"]["own"][name]["folder"] = plugin(own.agent, own.folder).digest()
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 
 

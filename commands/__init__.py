@@ -1,0 +1,1 @@
+"""The commands of `seawall`: what each reads from its arguments, does and prints."""

@@ -1,0 +1,58 @@
+"""What several commands take: a scenario with changes, and a new folder for results."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.exits import refuse, refusing
+
+if TYPE_CHECKING:
+    from sim.configuration import Scenario
+
+ScenarioArgument = Annotated[
+    str,
+    typer.Argument(metavar="SCENARIO", help="A scenario file, or a bundled name (see: seawall scenarios)."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a setting, as in clock.block=30s. Repeatable."),
+]
+
+
+def loaded(source: str, overrides: list[str]) -> "Scenario":
+    """Scenario of a command's arguments."""
+    from sim.scenario import load_scenario
+
+    with refusing():
+        return load_scenario(source, overrides)
+
+
+def ready(source: str, overrides: list[str], out: Path | None, default: str) -> tuple["Scenario", Path]:
+    """Scenario and result folder, or every complaint on either, before anything is computed.
+
+    The `default` folder lies in `runs`; `{name}` in it stands for the scenario's name.
+    """
+    from sim.scenario import ScenarioError, load_scenario
+
+    try:
+        found = load_scenario(source, overrides)
+    except ScenarioError as error:
+        refuse([*(str(problem) for problem in error.problems), *(folder_complaints(out) if out else [])])
+    folder = out or Path("runs") / default.format(name=found.name)
+    if complaints := folder_complaints(folder):
+        refuse(complaints)
+    return found, folder
+
+
+def folder_complaints(folder: Path) -> list[str]:
+    """Why results cannot be written to a folder; empty when they can."""
+    if folder.is_dir() and any(folder.iterdir()):
+        return [f"--out {folder}  the folder must be new or empty; nothing is overwritten"]
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        return [f"--out {folder}  the folder cannot be made: {nearest} is a file"]
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return [f"--out {folder}  the folder cannot be made: {nearest} is not writable"]
+    return []
