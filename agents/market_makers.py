@@ -75,6 +75,7 @@ class MarketMakers(Role):
         self.settings = settings
         self.capital = np.zeros(len(accounts))
         self.basis = np.zeros(len(markets))
+        self.seen: Floats | None = None
 
     def endow(self, open_interest: float, price: Ints) -> Endowment:
         """Equal capital for each maker [micro-USD], no positions."""
@@ -99,9 +100,11 @@ class MarketMakers(Role):
         )
 
     def _follow_basis(self, view: View) -> None:
-        """Smooth the venue's distance from the outside price."""
+        """Smooth the distance of the venue's quotes from the outside price that they were made at."""
         memory = 0.5 ** (view.seconds / self.settings.basis_half_life)
-        self.basis = memory * self.basis + (1 - memory) * (view.mid / view.outside - 1)
+        then = view.outside if self.seen is None else self.seen
+        self.basis = memory * self.basis + (1 - memory) * (view.mid / then - 1)
+        self.seen = view.outside.copy()
 
     def _appetite(self, view: View) -> Floats:
         """Share of the ordinary quote size that each maker shows in each market, (m, k) [1]."""

@@ -14,10 +14,11 @@ from analysis.validation.market_statistics import market_statistics
 from analysis.validation.page import verdict, write_validation
 from analysis.validation.replicas import path_statistics
 from analysis.validation.score import scores
-from analysis.validation.targets import Target, targets
+from analysis.validation.targets import Target, fitting, targets
 from analysis.validation.validation import Validation
 from sim.scenario import load_scenario
 from sim.streams import stream
+from sim.sweeps.cluster import ClusterError
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 HOURLY = "{}_usdt_spot_1h_binance_2017-08_2022-09.parquet"
@@ -152,6 +153,61 @@ def test_the_targets_of_returns_are_what_the_candles_say() -> None:
     assert wanted == {name: pytest.approx(found[name], rel=6e-3) for name in wanted}
 
 
+def real_table(name: str) -> pd.DataFrame:
+    """A file of real data by its date, or the test is skipped."""
+    path = DATA / f"{name}.parquet"
+    if not path.is_file():
+        pytest.skip(f"real data are not here: {path.name}")
+    return pd.read_parquet(path).drop_duplicates("date").set_index("date")
+
+
+def real_course() -> pd.DataFrame:
+    """Bitcoin's perpetual and spot by the hour, in the columns of a run."""
+    spot = real_table("btc_usdt_spot_1h_binance_2017-08_2022-09")
+    perpetual = real_table("btc_usdt_perp_1h_binance_2019-09_2022-07")
+    frame = course(bid=0.0)["markets"].head(1).drop(columns=["time", "mark", "outside", "volume_usd"])
+    prices = {"outside": spot["close"], "mark": perpetual["close"], "volume_usd": spot["volume"]}
+    joined = pd.DataFrame(prices).dropna()
+    return joined.assign(**frame.iloc[0].to_dict()).rename_axis("time").reset_index()
+
+
+def real_funding(market: str) -> pd.DataFrame:
+    """Funding of eight hours, in the columns of a run."""
+    rates = real_table(f"{market.lower()}_usdt_perp_funding_8h_binance_2024-01_2025-08")["funding_rate"]
+    others = course()["markets"].iloc[0].drop(["time", "funding_rate", "market"]).to_dict()
+    return rates.to_frame().assign(**others, market=market).rename_axis("time").reset_index()
+
+
+def weekly(table: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """The statistics of every week of real data that has at least so many rows."""
+    empty = course()["liquidations"].head(0)
+    weeks = [week for _, week in table.resample("7D", on="time") if len(week) >= rows]
+    return pd.DataFrame([market_statistics({"markets": week, "liquidations": empty}) for week in weeks])
+
+
+def test_the_targets_of_a_week_are_the_medians_of_real_weeks() -> None:
+    week = {target.name: target.real for target in fitting(targets(), 7 * 86_400)}
+    found = pd.concat(
+        [
+            weekly(real_course(), 168).filter(regex="basis|return_volume").median(),
+            weekly(real_funding("BTC"), 21).filter(like="funding").median(),
+            weekly(real_funding("ETH"), 21).filter(like="funding").median(),
+        ]
+    )
+    known = sorted(set(week) & set(found.index))
+
+    assert len(known) == 14
+    assert [week[name] for name in known] == pytest.approx(found[known].tolist(), abs=0.06)
+
+
+def test_a_run_is_held_against_the_sample_nearest_to_its_length() -> None:
+    long, short = Target("btc_x", 1.0, "markets", "", 1000), Target("btc_x", 2.0, "markets", "", 10)
+    price = Target("btc_y", 3.0, "returns", "", 1000)
+
+    assert fitting([long, short, price], 99) == [short, price]
+    assert fitting([short, long, price], 101) == [long, price]
+
+
 @pytest.mark.slow
 def test_a_path_has_every_statistic_of_returns_that_is_asked_for() -> None:
     wanted = targets()
@@ -185,3 +241,17 @@ def test_failed_replicas_and_too_few_inside_end_with_one(
     assert "seed 20: ZeroDivisionError" in failed.stderr
     assert "returns" not in fine.stdout
     assert "statistics" in fine.stdout
+
+
+@pytest.mark.parametrize("error", [ClusterError("no cluster answers at head:6379"), OSError("disk full")])
+def test_a_cluster_that_fails_ends_in_a_line_and_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("analysis.validation.replicas.on_ray", fails)
+    result = CliRunner().invoke(seawall.app, ["validate", "calm", "--out", str(tmp_path / "out")])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [f"the validation stopped: {error}"]

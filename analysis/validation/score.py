@@ -9,6 +9,7 @@ from analysis.validation.targets import Target
 
 CENTRAL = 0.95
 ENOUGH = 20
+ROUNDING = 1e-6
 
 
 def scores(replicas: pd.DataFrame, wanted: Sequence[Target]) -> pd.DataFrame:
@@ -40,7 +41,8 @@ def _score(replicas: pd.DataFrame, target: Target) -> dict[str, object]:
         numbers = dict.fromkeys(("median", "low", "high", "rank"), float("nan")) | {"inside": False}
     else:
         low, median, high = np.quantile(values, [(1 - CENTRAL) / 2, 0.5, (1 + CENTRAL) / 2])
-        rank = float((values < target.real).mean() + (values == target.real).mean() / 2)
-        inside = bool(low <= target.real <= high)
+        ties = np.isclose(values, target.real, rtol=ROUNDING, atol=ROUNDING)
+        rank = float((~ties & (values < target.real)).mean() + ties.mean() / 2)
+        inside = bool(low - ROUNDING <= target.real <= high + ROUNDING)
         numbers = {"median": median, "low": low, "high": high, "rank": rank, "inside": inside}
     return row | numbers | {"replicas": len(values), "source": target.source}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.validation.replicas import generates, simulate
 from analysis.validation.score import scores
-from analysis.validation.targets import targets
+from analysis.validation.targets import fitting, targets
 from sim.configuration import Scenario
 
 
@@ -59,7 +59,8 @@ def validate(
     report : callable, optional
         Called with how many replicas are finished, and how many there will be.
     """
-    known = [target for target in targets() if target.family == "markets" or generates(scenario)]
+    spans = fitting(targets(), scenario.clock.duration)
+    known = [target for target in spans if target.family == "markets" or generates(scenario)]
     wanted = [target for target in known if target.markets <= {name.lower() for name in scenario.markets}]
     found = simulate(scenario, range(1, replicas + 1), workers, report)
     return Validation(scores(found, wanted), found)
