@@ -61,7 +61,7 @@ campaign: $(INSTALLED)  ## random worlds of every preset, each law checked: make
 	@$(BIN)/python tests/campaign.py --blocks $(BLOCKS) --workers $(WORKERS)
 
 mutations: $(INSTALLED)  ## scenario files with faults in them: make mutations FILES=10000
-	@$(BIN)/python tests/mutations.py --files $(FILES)
+	@$(BIN)/python tests/mutations.py --files $(FILES) --workers $(WORKERS)
 
 bench: $(INSTALLED)  ## measure speed; never fails on a time
 	@$(BIN)/pytest tests/bench

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from commands.backtest import backtest_command
 from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
 from commands.compare import compare_command
 from commands.fit import fit_command
@@ -23,6 +24,9 @@ PUBLIC = {
     "run": "sim.run",
     "write_run": "sim.store",
     "validate": "analysis.validation.validation",
+    "plan_backtest": "analysis.backtest.backtest",
+    "backtest": "analysis.backtest.backtest",
+    "write_backtest": "analysis.backtest.page",
     "write_report": "analysis.report",
     "summary_frame": "analysis.summary",
     "sweep": "sim.sweeps.sweep",
@@ -78,6 +82,7 @@ app.command("sweep")(sweep_command)
 app.command("compare")(compare_command)
 app.command("fit")(fit_command)
 app.command("validate")(validate_command)
+app.command("backtest")(backtest_command)
 app.command("schema")(schema_command)
 
 

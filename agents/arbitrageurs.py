@@ -70,7 +70,7 @@ class Arbitrageurs(Role):
     def act(self, view: View) -> Actions:
         """Trade both sides of every gap, bring every position's hedge up to date."""
         luck = self.draw("inclusion", view.block).random(len(self.accounts))
-        included = self.accounts[luck < view.inclusion(self.settings.gas_tolerance)]
+        included = luck < view.inclusion(self.settings.gas_tolerance)
         held = view.book.size[:, self.accounts].astype(float)
         wanted = join([self._side(view, included, 1), self._side(view, included, -1)])
         band = np.zeros((1, len(self.accounts)))
@@ -88,24 +88,24 @@ class Arbitrageurs(Role):
         risk = chosen.risk_premium * view.volatility * np.sqrt(60.0)
         return fees + risk + view.transaction_cost() / max(notional, 1.0)
 
-    def _side(self, view: View, included: Ints, side: int) -> Orders:
-        """Orders that buy (side 1) below or sell (side −1) above the outside price."""
-        chosen = self.settings
-        if len(included) == 0:
+    def _side(self, view: View, included: Mask, side: int) -> Orders:
+        """Orders of those included, (k,), that buy (side 1) below or sell (−1) above the outside price."""
+        chosen, account = self.settings, self.accounts[included]
+        if len(account) == 0:
             return NONE
-        capital = self.capital[: len(included)]
+        capital = self.capital[: len(account)]
         touch = view.quotes.ask if side > 0 else view.quotes.bid
         gap = self.margin(view, chosen.slice * capital[0])
         income = -side * view.funding_rate * chosen.carry / 28_800
         limit = view.outside * (1 - side * (gap - np.clip(income, -gap, gap)))
         pays = (touch > 0) & (side * (limit - touch) > 0)
-        held = view.book.size[:, included]
+        held = view.book.size[:, account]
         room = chosen.leverage * capital / view.outside[:, None] - side * held
-        allowed = view.holdable(self.accounts)[:, np.isin(self.accounts, included)]
+        allowed = view.holdable(self.accounts)[:, included]
         lots = np.clip(room, 0, chosen.slice * capital / view.outside[:, None]) * pays[:, None] * allowed
         market, column = np.nonzero(lots >= 1)
         size = side * lots[market, column].astype(np.int64)
-        return orders(included[column], market.astype(np.int64), size, limit[market].astype(np.int64))
+        return orders(account[column], market.astype(np.int64), size, limit[market].astype(np.int64))
 
     def _balance(self, view: View) -> Transfers:
         """Cash from outside when the venue's leg runs short of margin."""

@@ -101,6 +101,8 @@ class Depositors(Role):
         worst = float(loss.max(initial=0.0))
         rate = self.settings.attention * (1 + self.settings.alarm * worst) / 86_400
         awake = self.awake(view, rate)
+        if not len(awake):
+            return awake
         kept = (1 + self.settings.alarm * loss[awake]) / (1 + self.settings.alarm * worst)
         luck = self.draw("look", view.block).random(len(awake))
         return awake[luck < kept]

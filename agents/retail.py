@@ -40,6 +40,7 @@ from protocol.orders import Orders, join, orders
 from protocol.parameters import RiskParameters
 
 DAY = 86_400.0
+EVERYBODY = slice(None)
 
 
 class RetailSettings(Settings):
@@ -127,13 +128,15 @@ class Retail(Role):
     ):
         super().__init__(model, accounts, stream)
         self.settings = settings
+        self.slots = slice(int(accounts[0]), int(accounts[-1]) + 1)
         self.traits = draw_traits(settings, stream, self.name, len(accounts), markets)
+        self.carriers = accounts[self.traits.carries]
         self.opening_equity = np.zeros(len(accounts))
         self.start_cash = np.zeros(len(accounts))
 
-    def allowed_leverage(self, initial: Ints) -> Floats:
-        """Leverage of each account within the venue's limit, with a tenth to spare."""
-        return np.minimum(self.traits.leverage, 0.9 * PPM / initial[self.traits.home])
+    def allowed_leverage(self, initial: Ints, index: Ints | slice = EVERYBODY) -> Floats:
+        """Leverage of accounts within the venue's limit, with a tenth to spare."""
+        return np.minimum(self.traits.leverage[index], 0.9 * PPM / initial[self.traits.home[index]])
 
     def endow(self, open_interest: float, price: Ints, parameters: RiskParameters) -> Endowment:
         """Deposits and positions that make the long side `open_interest` [micro-USD] large."""
@@ -185,7 +188,7 @@ class Retail(Role):
     def act(self, view: View) -> Actions:
         """Stops, targets and top-ups of those who are near, then the decisions of those who woke."""
         triggered = self._triggered(view)
-        woken = np.setdiff1d(self.awake(view, self._attention(view)), triggered)
+        woken = np.setdiff1d(self.awake(view, self._attention(view)), triggered, assume_unique=True)
         luck = self.draw("decide", view.block).random(len(woken))
         held = view.book.size[self.traits.home[woken], self.accounts[woken]]
         opening = woken[(held == 0) & (luck < self._entry(view, woken))]
@@ -224,16 +227,16 @@ class Retail(Role):
 
     def _hedge(self, view: View) -> Hedges:
         """What carriers trade outside, to hold the opposite of their positions there."""
-        account = self.accounts[self.traits.carries]
+        account = self.carriers
         held = view.book.size[:, account].astype(float)
         return hedge_toward(view, account, -held, 1.0, np.zeros((1, 1)))
 
     def _triggered(self, view: View) -> Ints:
         """Holders whose stop-loss or profit target is hit."""
-        chosen, equity = self.settings, view.risk[0, self.accounts]
+        chosen, (equity, _, maintenance) = self.settings, view.risk[:, self.slots]
         stopped = self.traits.has_stop & (equity < (1 - chosen.stop_loss) * self.opening_equity)
         gained = self.traits.has_target & (equity > (1 + chosen.take_profit) * self.opening_equity)
-        return np.flatnonzero((stopped | gained) & (view.risk[2, self.accounts] > 0))
+        return np.flatnonzero((stopped | gained) & (maintenance > 0))
 
     def _close(self, view: View, index: Ints) -> Orders:
         """Orders that close the whole position, within the slippage limit."""
@@ -254,7 +257,7 @@ class Retail(Role):
         side[self.traits.hedges[index]] = -1
         carries = self.traits.carries[index]
         side[carries] = np.where(view.funding_rate[market[carries]] > 0, -1, 1)
-        leverage = self.allowed_leverage(view.parameters.initial)[index]
+        leverage = self.allowed_leverage(view.parameters.initial, index)
         size = side * (leverage * equity / view.mid[market]).astype(np.int64)
         self.opening_equity[index] = equity
         limit = view.mid[market] * (1 + side * self.settings.slippage)
@@ -263,12 +266,12 @@ class Retail(Role):
     def _top_up(self, view: View) -> Transfers:
         """Cash from the wallets of watchful holders whose equity has come near maintenance."""
         chosen = self.settings
-        equity, _, maintenance = view.risk[:, self.accounts]
-        near = self.traits.watches & (maintenance > 0) & (equity < chosen.top_up_trigger * maintenance)
         looking = self.awake(view, chosen.top_up_rate / 3600, "look")
-        index = looking[near[looking]]
-        wanted = chosen.top_up_target * maintenance[index] - equity[index]
-        return self._deposit(view, index, wanted)
+        equity, _, maintenance = view.risk[:, self.accounts[looking]]
+        near = self.traits.watches[looking] & (maintenance > 0)
+        near &= equity < chosen.top_up_trigger * maintenance
+        wanted = chosen.top_up_target * maintenance[near] - equity[near]
+        return self._deposit(view, looking[near], wanted)
 
     def _return(self, view: View, index: Ints) -> Transfers:
         """Fresh cash of flat accounts that have lost nearly all."""

@@ -231,6 +231,8 @@ class Endowment(NamedTuple):
 def transfers(account: Ints, amount: Ints, kind: int, target: int | Ints = VAULT) -> Transfers:
     """Cash moves of one kind; amounts that are not positive are dropped."""
     wanted = amount > 0
+    if not wanted.any():
+        return NO_TRANSFERS
     kinds = np.full(wanted.sum(), kind, np.int64)
     targets = np.broadcast_to(target, len(wanted))[wanted].astype(np.int64)
     return Transfers(account[wanted], amount[wanted].astype(np.int64), kinds, targets)
@@ -238,7 +240,10 @@ def transfers(account: Ints, amount: Ints, kind: int, target: int | Ints = VAULT
 
 def merge_transfers(*parts: Transfers) -> Transfers:
     """All cash moves in the order given."""
-    return Transfers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    filled = [part for part in parts if len(part.account)]
+    if len(filled) < 2:
+        return filled[0] if filled else NO_TRANSFERS
+    return Transfers(*(np.concatenate(columns) for columns in zip(*filled, strict=True)))
 
 
 def hedge_toward(view: View, accounts: Ints, target: Floats, share: float, band: Floats) -> Hedges:
@@ -289,6 +294,8 @@ class Role(mesa.Agent):  # type: ignore[misc]
         """
         generator = self.draw(decision, view.block)
         alarms = generator.poisson(rate * view.seconds * len(self.accounts))
+        if not alarms:
+            return NOBODY
         return np.unique(generator.integers(0, max(len(self.accounts), 1), alarms))
 
     def act(self, view: View) -> Actions:

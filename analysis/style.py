@@ -128,7 +128,11 @@ def inline(records: Records) -> alt.InlineData:
 
 def time_axis(run: Run, named: bool = True) -> alt.X:
     """The time axis that all figures of a run share; only the lowest panel names it."""
-    start, end = pd.Timestamp(run.blocks["time"].min()), pd.Timestamp(run.blocks["time"].max())
+    return span_axis(pd.Timestamp(run.blocks["time"].min()), pd.Timestamp(run.blocks["time"].max()), named)
+
+
+def span_axis(start: pd.Timestamp, end: pd.Timestamp, named: bool = True) -> alt.X:
+    """A time axis from `start` to `end`."""
     low, high = (round(time.timestamp() * 1000) for time in (start, end))
     last = end - pd.Timedelta(seconds=1)
     span = f"{start:%-d %B %Y}" if start.date() == last.date() else f"{start:%-d %B} to {last:%-d %B %Y}"

@@ -186,6 +186,8 @@ class Exchange:
         failing, liquidator = liquidatable(self.book, self.parameters), self.backstop.liquidator
         if liquidator != VAULT and below_maintenance(self.book, self.parameters, liquidator):
             failing = np.append(failing, liquidator)
+        if not len(failing):
+            return failing
         failing = np.setdiff1d(failing, journal.stuck)
         return failing[valued_accounts(self.book, self.parameters, failing, self.usable.liquidate)]
 
@@ -221,11 +223,15 @@ class Exchange:
             for index in np.flatnonzero(left)
             if self.waterfall.rescue(self.parameters, rows[index], moment, previous, journal)
         ]
-        gone = np.isin(rows["account"], rows["account"][rows["outcome"] == TAKEN_OVER])
-        rows["outcome"][gone & ~sale & (rows["filled"] == 0)] = TAKEN_OVER
-        idle = np.setdiff1d(np.flatnonzero(tried & (rows["filled"] == 0)), helped)
-        moving = rows["account"][np.setdiff1d(np.flatnonzero(tried), idle)]
-        journal.stuck = np.union1d(journal.stuck, np.setdiff1d(rows["account"][idle], moving))
+        taken = rows["outcome"] == TAKEN_OVER
+        if taken.any():
+            gone = np.isin(rows["account"], rows["account"][taken])
+            rows["outcome"][gone & ~sale & (rows["filled"] == 0)] = TAKEN_OVER
+        idle = tried & (rows["filled"] == 0)
+        idle[helped] = False
+        if idle.any():
+            stuck = np.setdiff1d(rows["account"][idle], rows["account"][tried & ~idle])
+            journal.stuck = np.union1d(journal.stuck, stuck)
 
     def deposit(self, account: int, amount: int) -> int:
         """Credit `amount` micro-USD from outside; returns what was taken, 0 for a frozen account."""

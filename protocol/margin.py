@@ -130,9 +130,11 @@ def position_margin(
         if above > 0:
             initial += ppm_ceil(above, parameters.tier_initial[market, tier])
             maintenance += ppm_ceil(above, parameters.tier_maintenance[market, tier])
-    initial = max(initial, ppm_ceil(notional, own))
+    if own != 0:
+        initial = max(initial, ppm_ceil(notional, own))
     floor, added = parameters.margin_floor[market], parameters.position_margin[market]
-    added += ppm_ceil(notional, parameters.exit_fee)
+    if parameters.exit_fee != 0:
+        added += ppm_ceil(notional, parameters.exit_fee)
     return max(initial, floor) + added, max(maintenance, floor) + added
 
 

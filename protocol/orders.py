@@ -57,21 +57,18 @@ def orders(
     priority: int = 0,
 ) -> Orders:
     """Orders from columns of one length and scalars; orders of size zero are dropped."""
-    given = (account, market, size, limit)
-    count = max(np.size(value) for value in given) if all(np.size(value) for value in given) else 0
-    wanted = np.broadcast_to(size, count) != 0
-
-    def column(value: int | Ints) -> Ints:
-        if np.ndim(value) == 0:
-            return np.full(kept, value, np.int64)
-        chosen: Ints = np.asarray(value)[wanted].astype(np.int64)
-        return chosen
-
-    kept = int(np.count_nonzero(wanted))
-    columns = (column(value) for value in (*given, kind, expiry, priority))
-    account, market, size, limit, kinds, expiries, priorities = columns
-    reducing, unnamed = np.full(kept, reduce_only), np.zeros(kept, np.int64)
-    return Orders(account, market, size, limit, kinds, reducing, expiries, priorities, unnamed)
+    given = [np.asarray(value) for value in (account, market, size, limit, kind, expiry, priority)]
+    count = max(value.size for value in given[:4]) if all(value.size for value in given[:4]) else 0
+    wanted = given[2] != 0 if given[2].ndim else np.full(count, bool(given[2]))
+    kept = int(np.count_nonzero(wanted)) if count else 0
+    if not kept:
+        return NONE
+    columns = np.zeros((8, kept), np.int64)
+    for column, value in zip(columns, given, strict=False):
+        column[:] = value[wanted] if value.ndim else value
+    accounts, markets, sizes, limits, kinds, expiries, priorities, unnamed = columns
+    reducing = np.full(kept, reduce_only)
+    return Orders(accounts, markets, sizes, limits, kinds, reducing, expiries, priorities, unnamed)
 
 
 def cancels(account: Ints, order: Ints) -> Orders:
@@ -81,14 +78,16 @@ def cancels(account: Ints, order: Ints) -> Orders:
     return Orders(account.astype(np.int64), zero, zero, zero, kind, reducing, zero, zero, order.copy())
 
 
-NONE = orders(np.empty(0, np.int64), 0, np.empty(0, np.int64))
+NOTHING = np.empty(0, np.int64)
+NONE = Orders(*5 * (NOTHING,), np.empty(0, np.bool_), *3 * (NOTHING,))
 
 
 def join(batches: Sequence[Orders]) -> Orders:
     """One batch of all orders, in the order given."""
-    if not batches:
-        return NONE
-    return Orders._make(np.concatenate(columns) for columns in zip(*batches, strict=True))
+    filled = [batch for batch in batches if len(batch.account)]
+    if len(filled) < 2:
+        return filled[0] if filled else NONE
+    return Orders._make(np.concatenate(columns) for columns in zip(*filled, strict=True))
 
 
 def require_known(batch: Orders, kinds: frozenset[int], accounts: int, markets: int) -> None:
@@ -105,7 +104,12 @@ def require_known(batch: Orders, kinds: frozenset[int], accounts: int, markets: 
             (account == VAULT) | (account >= first) & (account < accounts),
         ),
         (f"0 <= market < {markets}", "market", market, (market >= 0) & (market < markets)),
-        (f"kind in {sorted(kinds)}", "kind", batch.kind, np.isin(batch.kind, list(kinds))),
+        (
+            f"kind in {sorted(kinds)}",
+            "kind",
+            batch.kind,
+            np.logical_or.reduce([batch.kind == kind for kind in kinds]),
+        ),
     ):
         if not known.all():
             order = int(np.argmin(known))

@@ -178,8 +178,8 @@ class Model(mesa.Model):  # type: ignore[misc]
 
     def _decisions(self, outside: Floats) -> list[Actions]:
         """Every Mesa agent's actions, from one and the same view."""
-        decisions: list[Actions] = self.agents.map("act", self.view(outside))
-        return decisions
+        view = self.view(outside)
+        return [agent.act(view) for agent in self.agents if len(agent.accounts)]
 
     def _trade(self, actions: list[Actions]) -> Rows:
         """Sequence and match everybody's orders; returns the fills."""
@@ -235,8 +235,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         forced = np.zeros(len(outside))
         np.add.at(forced, sold["market"], sold["filled"])
         np.add.at(forced, cascade.liquidations["market"], cascade.liquidations["filled"])
-        closed = cascade.deleverages[np.isin(cascade.deleverages["counterparty"], self.people.hedgers)]
-        np.add.at(forced, closed["market"], closed["size"])
+        if len(cascade.deleverages):
+            closed = cascade.deleverages[np.isin(cascade.deleverages["counterparty"], self.people.hedgers)]
+            np.add.at(forced, closed["market"], closed["size"])
         self.world.force(forced * outside / MICRO)
 
     def _hedge(self, batches: list[Hedges], outside: Ints) -> None:

@@ -23,7 +23,7 @@ from protocol.laws.invariants import unsettled
 from protocol.liquidations.record import LIQUIDATION
 from protocol.losses.deleveraging import DELEVERAGE
 from protocol.losses.journal import PAYMENT, Cascade
-from protocol.scan import accounts_risk, negative_equity
+from protocol.scan import accounts_risk, negative_equity, revalue
 
 if TYPE_CHECKING:
     from sim.model import Model
@@ -121,7 +121,8 @@ class Recorder:
         book, parameters = self.model.exchange.book, self.model.exchange.parameters
         outside = self.model.units.price(self.model.world.outside)
         counted = book.oracle * parameters.weight_maintenance // PPM
-        found: Ints = equity + book.size.T @ (outside - book.mark) + book.collateral.T @ (outside - counted)
+        found = equity.copy()
+        revalue(book, outside - book.mark, outside - counted, found)
         return found
 
     def outside_worth(self) -> Floats:
@@ -150,8 +151,8 @@ class Recorder:
         row["gas"] = model.world.gas[model.block]
         row["insurance_fund"] = book.cash[INSURANCE] / MICRO
         liquidator = model.exchange.backstop.liquidator
-        row["vault_equity"] = equity[np.unique([VAULT, liquidator])].sum() / MICRO
-        row["pool_equity"] = equity[np.setdiff1d(book.counterparty, liquidator)].sum() / MICRO
+        row["vault_equity"] = equity[list({VAULT, liquidator})].sum() / MICRO
+        row["pool_equity"] = equity[list({*book.counterparty.tolist()} - {liquidator})].sum() / MICRO
         row["fees_collected"] = book.cash[FEES] / MICRO
         row["trader_equity"] = equity[traders].sum() / MICRO
         row["negative_equity"] = negative_equity(book, equity) / MICRO

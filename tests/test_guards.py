@@ -60,9 +60,13 @@ def reason(
     age: float = 0.0,
     confidence: float = 0.0,
 ) -> int:
-    """Code for one market whose price was observed `age` seconds ago."""
+    """Code for one market whose price was observed `age` seconds ago; it is allowed if there is none."""
     feed = open_feed(integers(price), 0.0)._replace(confidence=np.array([confidence]))
-    return int(refusals(rule, feed, np.array([twap]), integers(mark), age)[0])
+    judged = (rule, feed, np.array([twap]), integers(mark), age)
+    code = int(refusals(*judged)[0])
+
+    assert allowed(*judged).tolist() == [code == SOUND]
+    return code
 
 
 def acts_allowed(guards: Guards, feed: Feed, twap: float, time: float) -> list[int]:

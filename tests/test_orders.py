@@ -80,3 +80,13 @@ def test_quotes_come_first_then_the_higher_fee_then_the_lottery() -> None:
     )
 
     assert sequence(batch, integers(1, 0, 2, 4, 3)).account.tolist() == [8, 7, 6, 5, 4]
+
+
+def test_lists_and_floats_become_whole_numbers_and_empty_batches_are_nothing() -> None:
+    made = orders([3, 4, 5], 1, np.array([2.9, 0.0, -1.9]), limit=[7, 8, 9])
+    empty = orders(integers(3), 1, integers(0))
+
+    assert (made.account.tolist(), made.size.tolist(), made.limit.tolist()) == ([3, 5], [2, -1], [7, 9])
+    assert {column.dtype for column in made} == {np.dtype(np.int64), np.dtype(np.bool_)}
+    assert join([empty, made, NONE]) is made
+    assert join([empty, NONE]) is NONE

@@ -8,9 +8,10 @@ from margin_rules import VENUES, books, holding, margin_rules
 from venue import ALICE, BOB, integers, parameters, usd
 
 from protocol.book import COUNTERPARTY, VAULT, Book, first_trader, market_accounts, move_cash, open_book
+from protocol.laws.invariants import unsettled
 from protocol.margin import account_risk, below_maintenance, equity_of
 from protocol.parameters import RiskParameters
-from protocol.scan import accounts_risk, fill_slack, liquidatable, negative_equity
+from protocol.scan import accounts_risk, fill_slack, liquidatable, negative_equity, revalue
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel
@@ -133,3 +134,19 @@ def test_shortfall_counts_traders_only() -> None:
     equity[[ALICE, BOB]] = -3, -4
 
     assert negative_equity(book, equity) == 7
+
+
+def test_new_prices_revalue_positions_and_assets_as_matrices_do() -> None:
+    book = crowd(5, 10**6)
+    equity, gap, asset_gap = book.cash.copy(), integers(-7, 11), integers(3, -5)
+    revalue(book, gap, asset_gap, equity)
+
+    expected = book.cash + book.size.T @ gap + book.collateral.T @ asset_gap
+    np.testing.assert_array_equal(equity, expected)
+
+
+def test_funding_that_is_owed_sums_over_longs_and_shorts() -> None:
+    book = crowd(6, 10**6)
+    index = np.where(book.size > 0, book.funding[0, :, None], book.funding[1, :, None])
+
+    assert unsettled(book) == -int((book.size * (index - book.funding_paid)).sum())

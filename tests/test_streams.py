@@ -1,5 +1,7 @@
 """Random streams: named, independent of each other, the same on every machine."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,15 @@ def test_another_seed_or_name_gives_other_numbers(seed: int, name: tuple[str | i
     reference = stream(7, "prices", "bridge").standard_normal(100)
 
     assert not np.isclose(stream(seed, *name).standard_normal(100), reference).any()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 2**96 + 5, 2**128, 2**130 + 1])
+def test_a_stream_is_that_of_the_seed_sequence_spawned_by_the_digest(seed: int) -> None:
+    words = np.frombuffer(hashlib.sha256(b'["x", 3]').digest(), "<u4").tolist()
+    sequence = np.random.SeedSequence(seed, spawn_key=words)  # noqa: TID251 - the oracle
+    expected = np.random.Generator(np.random.Philox(sequence)).random(5)  # noqa: TID251
+
+    np.testing.assert_array_equal(stream(seed, "x", 3).random(5), expected)
 
 
 def test_a_number_in_a_name_is_not_its_text() -> None:

@@ -46,7 +46,7 @@ def market_statistics(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
 def _funding(course: pd.DataFrame) -> dict[str, float]:
     """Funding of 8 hours [bp], the mean of the hours' rates, and its memory."""
-    rate = BP * _by(HOUR, course["funding_rate"]).last().resample("8h").mean().to_numpy()
+    rate = BP * by(HOUR, course["funding_rate"]).last().resample("8h").mean().to_numpy()
     low, high = np.quantile(rate, [0.05, 0.95])
     memory = _memory(rate, [1, 3])
     return {
@@ -60,10 +60,8 @@ def _funding(course: pd.DataFrame) -> dict[str, float]:
 
 
 def _basis(course: pd.DataFrame) -> dict[str, float]:
-    """Middle of the venue's book over the outside price by the hour [bp]; the mark where a side is empty."""
-    shown = (course["bid"] > 0) & (course["ask"] > 0)
-    middle = ((course["bid"] + course["ask"]) / 2).where(shown, course["mark"])
-    basis = BP * _by(HOUR, middle / course["outside"] - 1).last().to_numpy()
+    """Middle of the venue's book over the outside price by the hour [bp]."""
+    basis = BP * by(HOUR, book_middle(course) / course["outside"] - 1).last().to_numpy()
     low, high = np.quantile(basis, [0.01, 0.99])
     return {
         "basis_mean": float(basis.mean()),
@@ -76,13 +74,13 @@ def _basis(course: pd.DataFrame) -> dict[str, float]:
 
 def _activity(course: pd.DataFrame) -> dict[str, float]:
     """Volume and open interest by the day, and what returns do to both."""
-    interest = _by(DAY, course["open_interest_usd"]).last().dropna()
-    volume = _by(DAY, course["volume_usd"]).sum()
-    coins = _by(DAY, course["open_interest"]).last().dropna()
-    price = _by(DAY, course["outside"]).last().dropna()
+    interest = by(DAY, course["open_interest_usd"]).last().dropna()
+    volume = by(DAY, course["volume_usd"]).sum()
+    coins = by(DAY, course["open_interest"]).last().dropna()
+    price = by(DAY, course["outside"]).last().dropna()
     change, move = np.diff(np.log(interest)), np.diff(np.log(price))
-    hourly = _by(HOUR, course["volume_usd"]).sum().to_numpy()
-    returns = np.abs(np.diff(np.log(_by(HOUR, course["outside"]).last()), prepend=np.nan))
+    hourly = by(HOUR, course["volume_usd"]).sum().to_numpy()
+    returns = np.abs(np.diff(np.log(by(HOUR, course["outside"]).last()), prepend=np.nan))
     with np.errstate(divide="ignore"):
         busy = np.where(hourly > 0, np.log(hourly), np.nan)
     return {
@@ -97,9 +95,9 @@ def _activity(course: pd.DataFrame) -> dict[str, float]:
 def _liquidations(course: pd.DataFrame) -> dict[str, float]:
     """Forced volume over open interest by the day, its sides, and the memory of its imbalance."""
     longs, shorts = course["long_liquidated_usd"], course["short_liquidated_usd"]
-    share = _by(DAY, longs + shorts).sum() / _by(DAY, course["open_interest_usd"]).mean()
+    share = by(DAY, longs + shorts).sum() / by(DAY, course["open_interest_usd"]).mean()
     total = float((longs + shorts).sum())
-    imbalance = _by(FIVE_MINUTES, longs - shorts).sum().to_numpy()
+    imbalance = by(FIVE_MINUTES, longs - shorts).sum().to_numpy()
     memory = _memory(imbalance, [1, 12])
     return {
         "liquidated_median": float(share.median()),
@@ -122,7 +120,13 @@ def _sizes(notional: Floats) -> dict[str, float]:
     }
 
 
-def _by(length: str, values: pd.Series) -> "Resampler[Any]":
+def book_middle(course: pd.DataFrame) -> pd.Series:
+    """Middle of the venue's book [USD]; the mark where a side is empty."""
+    shown = (course["bid"] > 0) & (course["ask"] > 0)
+    return ((course["bid"] + course["ask"]) / 2).where(shown, course["mark"])
+
+
+def by(length: str, values: pd.Series) -> "Resampler[Any]":
     """Values by stretches of time; one that is taken at the end of a stretch belongs to it."""
     return values.resample(length, closed="right")
 

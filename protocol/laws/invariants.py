@@ -22,6 +22,7 @@ from protocol.book import (
     Mask,
     first_trader,
 )
+from protocol.kernels import kernel
 from protocol.parameters import RiskParameters
 from protocol.venues.venue import Venue
 
@@ -32,10 +33,17 @@ class InvariantError(Exception):
     """The venue's state broke one of its own laws."""
 
 
+@kernel
 def unsettled(book: Book) -> int:
     """Funding owed to all accounts and not settled yet [micro-USD / FUNDING_SCALE]."""
-    index = np.where(book.size > 0, book.funding[0, :, None], book.funding[1, :, None])
-    return -int((book.size * (index - book.funding_paid)).sum())
+    owed = 0
+    for market in range(book.size.shape[0]):
+        size, paid = book.size[market], book.funding_paid[market]
+        long_index, short_index = book.funding[0, market], book.funding[1, market]
+        for account in range(size.size):
+            lots = size[account]
+            owed -= lots * ((long_index if lots > 0 else short_index) - paid[account])
+    return owed
 
 
 def cash_conserved(book: Book) -> str:

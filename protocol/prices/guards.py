@@ -8,6 +8,7 @@ References
 .. [1] Drift protocol-v2, math/oracle.rs, `is_oracle_valid_for_action`, and state/state.rs, the guard rails.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,11 @@ class Guards(NamedTuple):
     quote: GuardRule = UNGUARDED
 
 
+def averages(rules: Iterable[GuardRule]) -> bool:
+    """Whether any of these rules looks at the oracle's own average."""
+    return any(min(rule.max_divergence, rule.max_ratio) < np.inf for rule in rules)
+
+
 def refusals(rule: GuardRule, feed: Feed, twap: Floats, mark: Ints, time: float) -> Ints:
     """Why an act may not use the price now: an index into REASONS, the gravest first, 0 if it may.
 
@@ -102,23 +108,36 @@ def refusals(rule: GuardRule, feed: Feed, twap: Floats, mark: Ints, time: float)
     -------
     (m,) int64
     """
-    price = feed.price
-    average = np.where(twap > 0, twap, np.nan)
-    highest = np.where(np.asarray(rule.maximum) > 0, rule.maximum, np.inf)
-    lowest = np.where(np.asarray(rule.minimum) > 0, rule.minimum, -np.inf)
-    failed = [
-        price <= 0,
-        (price <= lowest) | (price >= highest),
-        np.maximum(price, average) > rule.max_ratio * np.minimum(np.maximum(price, 1), average),
-        feed.confidence > rule.max_confidence,
-        time - feed.observed > rule.max_age,
-        np.abs(price - average) >= rule.max_divergence * average,
-        (mark > 0) & (np.abs(mark - price) > rule.max_mark_divergence * np.maximum(price, 1)),
-    ]
-    return np.select(failed, range(1, len(REASONS)), SOUND).astype(np.int64)
+    reason = np.full(len(feed.price), SOUND, np.int64)
+    for number, failed in reversed(list(_failed(rule, feed, twap, mark, time))):
+        reason[failed] = number
+    return reason
 
 
 def allowed(rule: GuardRule, feed: Feed, twap: Floats, mark: Ints, time: float) -> Mask:
     """Markets whose price an act under `rule` may use now, (m,); see `refusals` for the arguments."""
-    usable: Mask = refusals(rule, feed, twap, mark, time) == SOUND
+    usable = np.ones(len(feed.price), np.bool_)
+    for _, failed in _failed(rule, feed, twap, mark, time):
+        usable &= ~failed
     return usable
+
+
+def _failed(rule: GuardRule, feed: Feed, twap: Floats, mark: Ints, time: float) -> Iterator[tuple[int, Mask]]:
+    """Reasons, the gravest first, with the markets to which they apply, (m,); none for a test that is off."""
+    price, average = feed.price, np.where(twap > 0, twap, np.nan)
+    yield NOT_POSITIVE, price <= 0
+    if np.asarray(rule.minimum).any() or np.asarray(rule.maximum).any():
+        highest = np.where(np.asarray(rule.maximum) > 0, rule.maximum, np.inf)
+        lowest = np.where(np.asarray(rule.minimum) > 0, rule.minimum, -np.inf)
+        yield OUT_OF_BOUNDS, (price <= lowest) | (price >= highest)
+    if rule.max_ratio < np.inf:
+        smaller = np.minimum(np.maximum(price, 1), average)
+        yield TOO_VOLATILE, np.maximum(price, average) > rule.max_ratio * smaller
+    yield TOO_UNCERTAIN, feed.confidence > rule.max_confidence
+    if rule.max_age < np.inf:
+        yield STALE, time - feed.observed > rule.max_age
+    if rule.max_divergence < np.inf:
+        yield OFF_AVERAGE, np.abs(price - average) >= rule.max_divergence * average
+    if rule.max_mark_divergence < np.inf:
+        gap = np.abs(mark - price)
+        yield OFF_MARK, (mark > 0) & (gap > rule.max_mark_divergence * np.maximum(price, 1))

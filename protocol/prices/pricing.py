@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from protocol.book import Book, Ints, Mask
-from protocol.prices.guards import GuardRule, Guards, allowed
+from protocol.prices.guards import GuardRule, Guards, allowed, averages
 from protocol.prices.mark import (
     AverageRule,
     MarkRule,
@@ -62,12 +62,17 @@ class Pricing:
         self.previous_mark = book.mark.copy()
 
     def observe(self, shown: Quotes, last: Ints, time: float) -> None:
-        """Take in what has stood on the venue until `time`, before the oracle moves on."""
-        self.memory = remember(self.memory, self.rules.mark, self._prices(shown, last), time)
+        """Take in what has stood on the venue until `time`, before the oracle moves on.
+
+        A mark that is the oracle's price remembers nothing.
+        """
+        if self.rules.mark.kind != "oracle":
+            self.memory = remember(self.memory, self.rules.mark, self._prices(shown, last), time)
 
     def update(self, reading: Reading, time: float) -> None:
-        """Advance the feed to `time`; the average takes in the price that stood until now."""
-        self.average = observe_average(self.average, self.rules.average, self.book.oracle, time)
+        """Advance the feed to `time`; the average, if a guard looks at it, takes in what stood until now."""
+        if averages(self.rules.guards):
+            self.average = observe_average(self.average, self.rules.average, self.book.oracle, time)
         self.feed = advance(self.feed, self.rules.feed, reading, time)
         self.book.oracle[:] = self.feed.price
         self.outside, self.time = reading.reference, time

@@ -20,9 +20,9 @@ from protocol.liquidity import Desk, Locks, vault_desk
 from protocol.orders import CANCEL, IMMEDIATE, POST_ONLY, REST, Orders
 from protocol.parameters import RiskParameters
 from protocol.venues.curve import cash_lots, lots_until, open_curve, reserves, trade_value
-from protocol.venues.depth import resting_orders
 from protocol.venues.hybrid import Hybrid, match_hybrid, quoted_peg, uncross
-from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, open_ladder, with_room
+from protocol.venues.ladder import ASK, BID, CANCEL_RESTING, Ladder, open_ladder, with_room
+from protocol.venues.levels import best_order, following, price_of
 from protocol.venues.offers import cancel_orders, drop_idle
 from protocol.venues.repeg import AmmParameters, State, refresh_markets
 from protocol.venues.venue import FILL, Quotes
@@ -124,28 +124,9 @@ class Amm:
         Orders and AMM together; the AMM counts as far as it trades in this block.
         """
         out = np.zeros((5, len(book.oracle)))
-        for market in range(len(book.oracle)):
-            for side in (BID, ASK):
-                best, impact, depth = self._side(book, market, side, int(parameters.impact_notional[market]))
-                out[side, market], out[2 + side, market] = best, impact
-                out[4, market] += depth
+        resting = np.empty((2, int(self.ladder.orders.max(initial=0))))
+        fill_quotes(book, self.state, self.ladder, parameters.impact_notional, resting, out)
         return Quotes(*out)
-
-    def _side(self, book: Book, market: int, side: int, notional: int) -> tuple[float, float, float]:
-        """Best price, impact price and depth of one side of a market."""
-        buying = side == ASK
-        resting = resting_orders(self.ladder, 2 * market + side)
-        prices, lots = resting["price"].astype(np.float64), resting["size"].astype(np.float64)
-        position = float(book.size[market, book.counterparty[market]])
-        base, quote = reserves(self.state.curve, market, position)
-        peg, room = quoted_peg(self.state, market, buying), float(self.state.room[side, market])
-        stock, sign = (base, quote, peg, room), 1.0 if buying else -1.0
-        offers = [peg * quote / base] if room else []
-        best = (min if buying else max)([*prices[:1], *offers], default=0.0)
-        spent, taken = sweep(prices, lots, stock, sign, float(notional), np.inf if buying else 0.0)
-        edge = book.oracle[market] * (1.0 + BAND if buying else 1.0 - BAND)
-        impact = spent / taken if spent >= notional * (1.0 - 1e-12) and taken else 0.0
-        return best, impact, sweep(prices, lots, stock, sign, UNLIMITED, edge)[0]
 
     def relieve(self, book: Book, time: float) -> Rows:
         """No gain is beyond what is there to pay it; see `Venue.relieve`."""
@@ -170,6 +151,54 @@ class Amm:
             f"curve_has_reserves: market {market}, base reserve {curve.centre[market] + held[market]}"
             for market in np.flatnonzero(~sound)
         ]
+
+
+@kernel
+def fill_quotes(
+    book: Book, state: State, ladder: Ladder, notional: Ints, resting: Floats, out: Floats
+) -> None:
+    """Write best bid, best ask, impact bid, impact ask and 1 % depth of each market into `out`.
+
+    `resting`, as wide as the longest side, is scratch.
+    """
+    for market in range(notional.size):
+        for side in (BID, ASK):
+            prices, lots = resting_side(ladder, 2 * market + side, resting)
+            best, impact, depth = side_quotes(
+                book, state, market, side, float(notional[market]), prices, lots
+            )
+            out[side, market], out[2 + side, market] = best, impact
+            out[4, market] += depth
+
+
+@kernel
+def resting_side(ladder: Ladder, row: int, resting: Floats) -> tuple[Floats, Floats]:
+    """Prices and lots of the orders of a side, in priority, written into `resting`."""
+    slot, count = best_order(ladder, row), ladder.orders[row]
+    for index in range(count):
+        resting[0, index] = price_of(ladder, row, ladder.terms[slot].key)
+        resting[1, index] = ladder.order[slot].size
+        slot = following(ladder, slot)
+    return resting[0, :count], resting[1, :count]
+
+
+@kernel
+def side_quotes(
+    book: Book, state: State, market: int, side: int, notional: float, prices: Floats, lots: Floats
+) -> tuple[float, float, float]:
+    """Best price, impact price and depth of one side of a market, orders and AMM together."""
+    buying = side == ASK
+    base, quote = reserves(state.curve, market, float(book.size[market, book.counterparty[market]]))
+    peg, room = quoted_peg(state, market, buying), float(state.room[side, market])
+    best = prices[0] if prices.size else 0.0
+    if room != 0.0:
+        offer = peg * quote / base
+        best = offer if best == 0.0 else min(best, offer) if buying else max(best, offer)
+    stock, sign = (base, quote, peg, room), 1.0 if buying else -1.0
+    spent, taken = sweep(prices, lots, stock, sign, notional, np.inf if buying else 0.0)
+    impact = spent / taken if spent >= notional * (1.0 - 1e-12) and taken != 0.0 else 0.0
+    edge = book.oracle[market] * (1.0 + BAND if buying else 1.0 - BAND)
+    return best, impact, sweep(prices, lots, stock, sign, UNLIMITED, edge)[0]
 
 
 @kernel

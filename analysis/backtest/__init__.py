@@ -1,0 +1,1 @@
+"""Replays of real events: the same population on real prices, held against what really happened."""
