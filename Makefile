@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python; do \
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
-WORKERS ?= 2
+WORKERS ?= 3
 FILES ?= 10000
 BLOCKS ?= 50000
 DEMO := runs/demo
@@ -51,7 +51,7 @@ contract: $(INSTALLED)  ## the layers: commands -> analysis -> sim -> agents -> 
 	@echo "contract: ok"
 
 unit: $(INSTALLED)  ## the tests
-	@$(BIN)/pytest --numprocesses $(WORKERS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
 kernels: $(INSTALLED)  ## the kernel tests again, every array access checked
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \

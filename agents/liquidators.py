@@ -25,6 +25,9 @@ from protocol.book import Floats, Ints, Mask
 from protocol.liquidations.keepers import Offers
 from protocol.orders import POST_ONLY, Orders, join, orders
 
+FARTHEST = 0.99
+DEAREST = 1e6
+
 
 class LiquidatorSettings(Settings):
     """Settings of liquidators."""
@@ -119,7 +122,7 @@ class Liquidators(Role):
     def _offers(self, view: View) -> Offers:
         """What each asks for as a keeper, on venues whose liquidations somebody has to send."""
         count, chosen = len(self.accounts), self.settings
-        risk = chosen.risk_premium * float(view.volatility.max()) * np.sqrt(chosen.holding)
+        risk = min(chosen.risk_premium * float(view.volatility.max()) * np.sqrt(chosen.holding), DEAREST)
         tickets = self.draw("bids", view.block).integers(0, 2**31, count)
         return Offers(
             account=self.accounts,
@@ -168,11 +171,12 @@ class Liquidators(Role):
         return old | moved.any(axis=0) | holding
 
     def distance(self, view: View) -> Floats:
-        """How far from the outside price an order rests, (m, k) [1]."""
+        """How far from the outside price an order rests, (m, k) [1]; a bid has a price."""
         chosen = self.settings
         risk = chosen.risk_premium * view.volatility * np.sqrt(chosen.holding)
         gas = 2 * view.transaction_cost() / np.maximum(chosen.leverage * self.capital / 4, 1.0)
-        return (chosen.discount + risk[:, None]) * self.variety.distance + gas[None, :]
+        distance = (chosen.discount + risk[:, None]) * self.variety.distance + gas[None, :]
+        return np.minimum(distance, FARTHEST)
 
     def _bids(self, view: View, included: Ints) -> Orders:
         """One order on either side of every market for each included liquidator."""

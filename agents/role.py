@@ -21,6 +21,7 @@ Stream = Callable[..., np.random.Generator]
 
 DEPOSIT, WITHDRAW, BUY_SHARES, SELL_SHARES, DEPOSIT_ASSET = range(5)
 GAS_PER_TRANSACTION = 300_000
+OFTEN = 50.0
 BELOW = np.frompyfunc(NormalDist().cdf, 1, 1)
 
 
@@ -290,10 +291,10 @@ class Role(mesa.Agent):  # type: ignore[misc]
         Parameters
         ----------
         rate : float
-            Decisions of one account in a second [1/s].
+            Decisions of one account in a second [1/s]; who would decide often in a block is awake, once.
         """
         generator = self.draw(decision, view.block)
-        alarms = generator.poisson(rate * view.seconds * len(self.accounts))
+        alarms = generator.poisson(min(rate * view.seconds, OFTEN) * len(self.accounts))
         if not alarms:
             return NOBODY
         return np.unique(generator.integers(0, max(len(self.accounts), 1), alarms))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LARGEST_USD = 1e12
 
 
 class Settings(BaseModel):
@@ -16,6 +17,8 @@ class Settings(BaseModel):
 
 def parameter(default: Any, unit: str, source: str | None = None, **constraints: Any) -> Any:
     """A number with its unit and its source; no source means that the value is assumed.
+
+    An amount of money is at most 1e12 USD, for the venue counts millionths of them in 64 bits.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def parameter(default: Any, unit: str, source: str | None = None, **constraints:
     constraints : Any
         pydantic's `gt`, `ge`, `lt`, `le`, `description`.
     """
+    if unit == "USD" and not isinstance(default, dict):
+        constraints = {"le": LARGEST_USD} | constraints
     provenance: dict[str, Any] = {"unit": unit, "source": source or "assumed"}
     return Field(default, json_schema_extra=provenance, **constraints)
 

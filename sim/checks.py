@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agents.actors import ActSettings
 from agents.retail_traits import UNLISTED_WEIGHT
+from agents.settings import LARGEST_USD
 from sim.prices.rules import market_tables, price_rules
 from sim.problems import Problem, shown, suggestion
 from sim.venue_checks import broken, venue_problems
@@ -26,6 +27,7 @@ def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from _world_problems(scenario)
     yield from _coverage_problems(scenario)
     yield from _population_problems(scenario)
+    yield from _capital_problems(scenario)
     yield from _party_problems(scenario)
     yield from _actor_problems(scenario)
     yield from _attack_problems(scenario)
@@ -72,6 +74,16 @@ def _round_problems(scenario: "Scenario") -> Iterator[Problem]:
     if scenario.clock.block % liquidation.round:
         rule = f"clock.block={scenario.clock.block}s must be a multiple of round"
         yield broken("protocol.liquidation", rule, "clock.block", round=f"{liquidation.round}s")
+
+
+def _capital_problems(scenario: "Scenario") -> Iterator[Problem]:
+    """What a role brings in proportion to open interest must be money that the venue can count."""
+    world = scenario.world
+    for role in ("market_makers", "arbitrageurs", "liquidators", "whales"):
+        capital = getattr(scenario.agents, role).capital
+        if capital * world.share * world.open_interest > LARGEST_USD:
+            rule = f"capital of open interest must be at most {LARGEST_USD:g} USD"
+            yield broken(f"agents.{role}", rule, "world.open_interest", capital=f"{capital:g}")
 
 
 def _coverage_problems(scenario: "Scenario") -> Iterator[Problem]:

@@ -118,7 +118,11 @@ class MarketSettings(Settings):
         0.0, "USD", ge=0, description="open interest at which initial margin reaches 1; 0: never"
     )
     open_interest_slope: float = parameter(
-        0.0, "1/USD", ge=0, description="initial margin in proportion to open interest, where that is more"
+        0.0,
+        "1/USD",
+        ge=0,
+        le=1,
+        description="initial margin in proportion to open interest, where that is more",
     )
     open_interest_cap: float = parameter(
         0.0, "USD", ge=0, description="beyond which nobody can open; 0: none"

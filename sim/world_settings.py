@@ -110,7 +110,7 @@ class ImpactSettings(Settings):
         600, "s", "90 % of an impact measured gone after about 12 minutes; rounded", gt=0
     )
     coefficient: float = parameter(
-        1.0, "1", ge=0, description="log impact of a flow, over 100 times the depth within 1 %"
+        1.0, "1", ge=0, le=1000, description="log impact of a flow, over 100 times the depth within 1 %"
     )
     participation: float = parameter(
         1.0, "1/min", gt=0, description="largest net flow outside, of the depth within 1 %; the rest waits"

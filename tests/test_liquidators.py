@@ -241,3 +241,11 @@ def test_nobody_hunts_where_nobody_is_near() -> None:
 
     assert not book.size[:, model.people.liquidators.accounts].any()
     assert len(hedges.lots) == 0
+
+
+def test_a_bid_has_a_price_however_dear_the_risk() -> None:
+    with opened(calm("agents.liquidators.risk_premium=1.0e300"), blocks=1) as model:
+        wanted = model.people.liquidators.act(sight(model, block=40, time=2400.0)).orders
+
+    assert len(wanted.limit)
+    assert (wanted.limit > 0).all()

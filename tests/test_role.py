@@ -158,6 +158,12 @@ def test_accounts_wake_once_in_a_block_and_lie_in_the_slice(model: Model) -> Non
     np.testing.assert_array_equal(woken, np.arange(50))
 
 
+def test_a_rate_beyond_all_measure_wakes_everybody_once(model: Model) -> None:
+    woken = crowd(model, 50).awake(sight(model), 1e308)
+
+    np.testing.assert_array_equal(woken, np.arange(50))
+
+
 def test_nobody_wakes_in_an_empty_role_or_at_rate_zero(model: Model) -> None:
     assert len(crowd(model, 0).awake(sight(model), 1.0)) == 0
     assert len(crowd(model, 100).awake(sight(model), 0.0)) == 0

@@ -40,9 +40,9 @@ def hourly_course(tables: Mapping[str, pd.DataFrame], market: str) -> pd.DataFra
     DataFrame
         A row for each hour, named by its end (UTC): the outside `price` then, its `high` and `low` [USD];
         `open_interest` then [base units] and `open_interest_usd` at the mark; closed by liquidation,
-        `longs_usd` and `shorts_usd`, and against winners, `deleveraged_usd`; `forced_usd`, all three in all
-        markets together; `fund_usd`, what the insurance fund paid in all of them; `basis` then [bp], as in `market_statistics`; and the mean
-        `funding` [bp per 8 h].
+        `longs_usd` and `shorts_usd`, and against winners, `deleveraged_usd`; `forced_usd`, all three in
+        all markets together; `fund_usd`, what the insurance fund paid in all of them; `basis` then [bp],
+        as in `market_statistics`; and the mean `funding` [bp per 8 h].
     """
     markets = tables["markets"]
     rows = markets[markets["market"] == market].set_index("time")
