@@ -31,7 +31,7 @@ def course() -> pd.DataFrame:
             "shorts_usd": [900.0, 0.0, 0.0, 200.0, 0.0, 900.0],
             "deleveraged_usd": [50.0, 0.0, 100.0, 0.0, 0.0, 50.0],
             "forced_usd": [1800.0, 150.0, 750.0, 300.0, 0.0, 1800.0],
-            "fund_usd": [99.0, 0.0, 24.0, 0.0, 0.0, 99.0],
+            "cover_usd": [99.0, 0.0, 24.0, 0.0, 0.0, 99.0],
             "basis": [-900.0, 1.0, -25.0, -4.0, 0.0, -900.0],
             "funding": [-9.0, 2.0, -4.0, -3.0, 1.0, -9.0],
         },
@@ -49,7 +49,7 @@ def course() -> pd.DataFrame:
         ("liquidated_share", 900 / 5000),
         ("forced_over_lost", 900 / 1400),
         ("longs_share", 600 / 800),
-        ("fund_share", 24 / 1200),
+        ("cover_share", 24 / 1200),
         ("basis_low", -25.0),
         ("funding_low", -1.0),
     ],
@@ -68,7 +68,7 @@ def test_every_figure_is_worked_by_hand() -> None:
 
 def test_a_share_of_nothing_is_no_number() -> None:
     quiet = course().assign(longs_usd=0.0, shorts_usd=0.0, forced_usd=0.0, open_interest_usd=1.0)
-    names = ("coin_over_usd", "forced_over_lost", "longs_share", "fund_share")
+    names = ("coin_over_usd", "forced_over_lost", "longs_share", "cover_share")
 
     assert all(np.isnan(FIGURES[name].value(quiet, HOURS[0], HOURS[4])) for name in names)
 
@@ -104,7 +104,7 @@ def tables() -> dict[str, pd.DataFrame]:
     paid = pd.DataFrame(
         {
             "time": times[[1, 2, 2]],
-            "stage": ["insurance_fund", "insurance_fund", "uncovered"],
+            "stage": ["insurance_fund", "backstop_vault", "uncovered"],
             "amount_usd": [4.0, 5.0, 1e9],
         }
     )
@@ -123,7 +123,7 @@ def test_a_run_is_reduced_to_hours_named_by_their_end() -> None:
     assert found[["longs_usd", "shorts_usd"]].to_numpy().tolist() == [[7.0, 1.0], [17.0, 2.0]]
     assert found["deleveraged_usd"].tolist() == [0.0, 3.0]
     assert found["forced_usd"].tolist() == [208.0, 225.0]
-    assert found["fund_usd"].tolist() == [4.0, 5.0]
+    assert found["cover_usd"].tolist() == [4.0, 5.0]
     assert found["basis"].tolist() == pytest.approx([0.0, 1e4 * 0.2 / 95])
     assert found["funding"].tolist() == pytest.approx([2.0, -3.0])
 

@@ -18,10 +18,11 @@ COLUMNS = (
     "shorts_usd",
     "deleveraged_usd",
     "forced_usd",
-    "fund_usd",
+    "cover_usd",
     "basis",
     "funding",
 )
+COVER = ("insurance_fund", "backstop_vault")
 FORCED = ("long_liquidated_usd", "short_liquidated_usd", "deleveraged_usd")
 
 
@@ -41,14 +42,14 @@ def hourly_course(tables: Mapping[str, pd.DataFrame], market: str) -> pd.DataFra
         A row for each hour, named by its end (UTC): the outside `price` then, its `high` and `low` [USD];
         `open_interest` then [base units] and `open_interest_usd` at the mark; closed by liquidation,
         `longs_usd` and `shorts_usd`, and against winners, `deleveraged_usd`; `forced_usd`, all three in
-        all markets together; `fund_usd`, what the insurance fund paid in all of them; `basis` then [bp],
-        as in `market_statistics`; and the mean `funding` [bp per 8 h].
+        all markets together; `cover_usd`, what the insurance fund and the vault paid in all of them;
+        `basis` then [bp], as in `market_statistics`; and the mean `funding` [bp per 8 h].
     """
     markets = tables["markets"]
     rows = markets[markets["market"] == market].set_index("time")
     outside = by(HOUR, rows["outside"])
     forced = markets.set_index("time")[list(FORCED)].sum(axis=1)
-    paid = tables["waterfall"].query("stage == 'insurance_fund'").set_index("time")["amount_usd"]
+    paid = tables["waterfall"].query("stage in @COVER").set_index("time")["amount_usd"]
     course = pd.DataFrame(
         {
             "price": outside.last(),
@@ -64,7 +65,7 @@ def hourly_course(tables: Mapping[str, pd.DataFrame], market: str) -> pd.DataFra
             "funding": by(HOUR, BP * rows["funding_rate"]).mean(),
         }
     )
-    course["fund_usd"] = _hourly_sums(paid, course.index)
+    course["cover_usd"] = _hourly_sums(paid, course.index)
     course.index = course.index + pd.Timedelta(HOUR)
     return course[list(COLUMNS)]
 

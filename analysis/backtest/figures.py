@@ -71,9 +71,9 @@ def _longs_share(course: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -
     return _ratio(longs, longs + shorts)
 
 
-def _fund_share(course: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> float:
+def _cover_share(course: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> float:
     hours = _within(course, start, end)
-    return _ratio(float(hours["fund_usd"].sum()), float(hours["forced_usd"].sum()))
+    return _ratio(float(hours["cover_usd"].sum()), float(hours["forced_usd"].sum()))
 
 
 def _basis_low(course: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> float:
@@ -93,7 +93,7 @@ FIGURES = {
     "liquidated_share": Definition("1", "closed by force over open interest before", _liquidated_share),
     "forced_over_lost": Definition("1", "closed by force over open interest lost", _forced_over_lost),
     "longs_share": Definition("1", "longs' share of what was liquidated", _longs_share),
-    "fund_share": Definition("1", "paid by the insurance fund over what was closed by force", _fund_share),
+    "cover_share": Definition("1", "paid by fund and vault over what was closed by force", _cover_share),
     "basis_low": Definition("bp", "lowest basis at the end of an hour", _basis_low),
     "funding_low": Definition("bp", "lowest mean funding of 8 hours of a day", _funding_low),
 }

@@ -49,7 +49,7 @@ def event_figure(event: Event, courses: Mapping[int, pd.DataFrame], real: pd.Dat
         ("open interest in coin", ".0%", lambda course: _relative(course, "open_interest", before)),
         ("open interest in USD", ".0%", lambda course: _relative(course, "open_interest_usd", before)),
         ("basis [bp]", ",.0f", lambda course: course["basis"]),
-        ("liquidated, of open interest", ".0%", lambda course: _liquidated(course, before)),
+        ("closed by force, of open interest", ".0%", lambda course: _liquidated(course, before)),
     ]
     last = len(panels) - 1
     drawn = [
@@ -66,10 +66,11 @@ def _relative(course: pd.DataFrame, column: str, before: pd.Timestamp) -> pd.Ser
 
 
 def _liquidated(course: pd.DataFrame, before: pd.Timestamp) -> pd.Series:
-    """Liquidated since the moment before the event, over open interest then [1]."""
+    """Closed by force since the moment before the event, over open interest then [1]."""
     if "longs_usd" not in course:
         return pd.Series(float("nan"), index=course.index)
-    forced = (course["longs_usd"] + course["shorts_usd"]).where(course.index > before, 0.0)
+    forced = course[["longs_usd", "shorts_usd", "deleveraged_usd"]].sum(axis=1)
+    forced = forced.where(course.index > before, 0.0)
     return forced.cumsum() / value_at(course, before, "open_interest_usd")
 
 
