@@ -92,3 +92,10 @@ def quantity(value: float | None, unit: str) -> str:
         case "gwei":
             return f"{value:,.0f}{NBSP}gwei"
     return count(value)
+
+
+def short(value: float) -> str:
+    """A number in six characters or so; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -12,6 +11,7 @@ from rich.table import Table
 from analysis.backtest.backtest import Backtest
 from analysis.backtest.pictures import event_figure
 from analysis.figures import write_images
+from analysis.wording import short
 
 
 def error_tables(backtest: Backtest) -> list[Table]:
@@ -24,7 +24,7 @@ def _table(title: str, errors: pd.DataFrame) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("until", no_wrap=True)
     table.add_column("figure", no_wrap=True)
-    for name in ("real", "median", "2.5 %", "97.5 %", "error", "ratio"):
+    for name in ("real", "median", "2.5 %", "97.5 %", "error"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("inside", no_wrap=True)
     for row in errors.to_dict("records"):
@@ -33,16 +33,9 @@ def _table(title: str, errors: pd.DataFrame) -> Table:
 
 
 def _cells(row: Mapping[Hashable, Any]) -> list[str]:
-    numbers = [row[name] for name in ("real", "median", "low", "high", "difference", "ratio")]
+    numbers = [row[name] for name in ("real", "median", "low", "high", "difference")]
     inside = {"yes": "yes", "no": "NO", "": "–"}[row["inside"]]
-    return [f"{row['end']:%d %b}", row["figure"], *map(_told, numbers), inside]
-
-
-def _told(value: float) -> str:
-    """A number in five characters; a dash where there is none."""
-    if np.isnan(value):
-        return "–"
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return [f"{row['end']:%d %b}", row["figure"], *map(short, numbers), inside]
 
 
 def verdict(backtest: Backtest) -> str:

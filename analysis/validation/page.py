@@ -9,6 +9,7 @@ from rich.table import Table
 from analysis.figures import write_images
 from analysis.style import BLUE, GREY, VERMILION, WIDTH, Figure, inline, titled
 from analysis.validation.validation import Validation
+from analysis.wording import short
 
 ROW_HEIGHT = 15
 BAND = (0.025, 0.975)
@@ -16,13 +17,13 @@ BAND = (0.025, 0.975)
 
 def score_table(validation: Validation) -> Table:
     """Every statistic with its real value, the replicas' interval, and the rank of the one in the others."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("statistic", no_wrap=True)
     for name in ("real", "median", "2.5 %", "97.5 %", "rank"):
-        table.add_column(name, justify="right")
-    table.add_column("inside")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("inside", no_wrap=True)
     for row in validation.scores.to_dict("records"):
-        numbers = [f"{row[name]:.3g}" for name in ("real", "median", "low", "high")]
+        numbers = [short(row[name]) for name in ("real", "median", "low", "high")]
         inside = "yes" if row["inside"] else "NO"
         style = "" if row["inside"] else "bold"
         table.add_row(row["statistic"], *numbers, f"{row['rank']:.3f}", inside, style=style)
