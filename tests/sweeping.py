@@ -26,7 +26,9 @@ from sim.sweeps.study import load_study
 from sim.sweeps.sweep import Sweep, sweep
 from sim.sweeps.tasks import Row, Task
 
-FUND = "protocol.insurance_fund"
+FUND, POINTS = "protocol.insurance_fund", "world.prices.points"
+FLAT = [{"at": "0s", "BTC": 8000.0, "ETH": 200.0}]
+BEYOND = [*FLAT, {"at": "1m", "BTC": 1e13, "ETH": 200.0}]  # a price that no venue can hold, so the run fails
 FILES = ("results.parquet", "manifest.json", "sweep.yaml")
 SEEDS = 6
 SETTINGS = {

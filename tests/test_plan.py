@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from sweeping import FUND, TIGHT, Counted, described, invented, tiny
+from sweeping import BEYOND, FUND, POINTS, TIGHT, Counted, described, invented, tiny
 
 from sim.problems import ScenarioError
 from sim.sweeps.plan import Plan, disk_bytes, pilot_seconds, worth_starting
@@ -108,7 +108,7 @@ def test_a_pilot_times_a_real_run() -> None:
 
 
 def test_a_pilot_of_a_scenario_that_fails_says_so_without_an_error() -> None:
-    study: Study = load_study(tiny(seeds=1, axes={FUND: [9e15]}))
+    study: Study = load_study(tiny(seeds=1, axes={POINTS: [BEYOND]}))
 
     assert math.isnan(pilot_seconds(study))
 
