@@ -183,7 +183,7 @@ def listening(process: psutil.Process) -> list[list[str]]:
 
 def busy_workers() -> list[psutil.Process]:
     """Workers of Ray below this process that are running tasks."""
-    return [each for each in psutil.Process().children(recursive=True) if _title(each) == "ray::run_batch"]
+    return [each for each in psutil.Process().children(recursive=True) if _title(each) == "ray::serve"]
 
 
 def _title(process: psutil.Process) -> str:

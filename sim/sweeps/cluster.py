@@ -70,7 +70,7 @@ class OnRay:
         """Rows of all tasks, some at a time, in the order in which they are ready."""
         import ray
 
-        remote = ray.remote(num_cpus=1, max_retries=0)(run_batch)
+        remote = ray.remote(num_cpus=1, max_retries=0)(serve)
         flying: dict[Any, Batch] = {}
         again: deque[Task] = deque()
         try:
@@ -141,6 +141,18 @@ class OnRay:
 
     def _given_up(self, task: Task, status: Status, error: str) -> Row:
         return Row(task.key, task.seed, status, error, attempts=self.attempts.pop(task.key))
+
+
+def serve(
+    tasks: list[Task], limits: tuple[float | None, float | None], revision: str, execute: Execute
+) -> list[Row]:
+    """`run_batch` in a worker that leaves interrupts to the driver.
+
+    One that reaches all processes at once, and ends a task whose answer is on its way, can break the driver's
+    own account of tasks, and with it the driver.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return run_batch(tasks, limits, revision, execute)
 
 
 def run_batch(
