@@ -1,19 +1,12 @@
 """`seawall validate`: where real markets fall among replicas of a scenario."""
 
-import sys
-from contextlib import redirect_stdout
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from commands.arguments import ScenarioArgument, SetOption, ready
-from commands.exits import FAILED
-
-if TYPE_CHECKING:
-    from analysis.validation.validation import Validation
-    from sim.configuration import Scenario
+from commands.exits import FAILED, show, working
 
 
 def validate_command(
@@ -35,36 +28,13 @@ def validate_command(
     Runs replicas and says where each statistic of real returns, funding, basis, activity and liquidations
     falls among theirs. Example: seawall validate validation --replicas 200
     """
+    from analysis.validation.page import score_table, verdict, write_validation
+    from analysis.validation.validation import validate
+
     found, folder = ready(scenario, overrides or [], out, "validate-{name}")
-    validation = _validated(found, replicas, workers)
-    _deliver(validation, folder)
+    with working("validation", "replicas") as report:
+        validation = validate(found, replicas, workers=workers, report=report)
+        write_validation(validation, folder)
+    show([score_table(validation)], verdict(validation), folder, validation.failures)
     if validation.failures or validation.share_inside < at_least:
         raise typer.Exit(FAILED)
-
-
-def _validated(scenario: "Scenario", replicas: int, workers: int | None) -> "Validation":
-    """Score replicas with a progress bar; a cluster that fails ends the command in one line."""
-    from analysis.terminal import phase_bar
-    from analysis.validation.validation import validate
-    from sim.sweeps.cluster import ClusterError
-
-    try:
-        with redirect_stdout(sys.stderr), phase_bar() as tell:
-            return validate(scenario, replicas, workers=workers, report=partial(tell, "replicas"))
-    except (ClusterError, OSError) as error:
-        typer.echo(f"the validation stopped: {error}", err=True)
-        raise typer.Exit(FAILED) from error
-
-
-def _deliver(validation: "Validation", folder: Path) -> None:
-    """Write and print where real markets fall, and which replicas failed."""
-    from rich.console import Console
-
-    from analysis.validation.page import score_table, verdict, write_validation
-
-    write_validation(validation, folder)
-    Console().print(score_table(validation))
-    typer.echo(verdict(validation))
-    typer.echo(f"folder:     {folder}")
-    for line in validation.failures:
-        typer.echo(line, err=True)

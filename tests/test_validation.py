@@ -250,7 +250,7 @@ def test_a_cluster_that_fails_ends_in_a_line_and_with_one(
     def fails(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr("analysis.validation.replicas.on_ray", fails)
+    monkeypatch.setattr("analysis.reductions.on_ray", fails)
     result = CliRunner().invoke(seawall.app, ["validate", "calm", "--out", str(tmp_path / "out")])
 
     assert (result.exit_code, result.stdout) == (1, "")

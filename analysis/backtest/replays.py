@@ -1,28 +1,21 @@
 """Replays: one scenario on the prices of each event, with many seeds, each run reduced to its course."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 
-import numpy as np
 import pandas as pd
 
 from analysis.backtest.course import course_of, hourly_course, numbers
 from analysis.backtest.events import Event
+from analysis.reductions import Report, reduced, scenario_of
 from sim.configuration import Scenario
 from sim.problems import ScenarioError
-from sim.provenance import resolved
 from sim.run import run
 from sim.scenario import load_scenario
-from sim.sweeps.cluster import on_ray
-from sim.sweeps.tasks import Row, Task
-from sim.sweeps.workers import Execute, InProcess, Pace, Workers
 
-Report = Callable[[int, int], None]
 Courses = dict[str, dict[int, pd.DataFrame]]
 
 
@@ -56,24 +49,11 @@ def event_scenarios(
     return found
 
 
-def execute_replay(task: Task, time_limit: float | None = None, *, markets: Mapping[str, str]) -> Row:
-    """One replay; an exception becomes a row, so that none is missing.
-
-    `markets` says which market of each event is looked at.
-    """
-    start = perf_counter()
-    try:
-        result = run(Scenario.model_validate_json(task.scenario), task.seed)
-        course = hourly_course(result.tables, markets[_event(task.key)])
-    except Exception as error:  # noqa: BLE001 - a failed replay is counted, never a hole
-        told = f"{type(error).__name__}: {error}"
-        return Row(task.key, task.seed, "failed", told, seconds=perf_counter() - start)
-    found = {name: value if np.isfinite(value) else None for name, value in numbers(course).items()}
-    return Row(task.key, task.seed, "done", metrics=found, seconds=perf_counter() - start)
-
-
-def _event(key: str) -> str:
-    return key.partition(":")[0]
+def reduce_replay(
+    name: str, scenario: Scenario, seed: int, *, markets: Mapping[str, str]
+) -> dict[str, float]:
+    """The course of one run, in numbers; `markets` says which market of each event is looked at."""
+    return numbers(hourly_course(run(scenario, seed).tables, markets[name]))
 
 
 def replay(
@@ -83,19 +63,12 @@ def replay(
     workers: int | None = None,
     report: Report | None = None,
 ) -> tuple[Courses, list[str]]:
-    """Run every event with every seed.
+    """Run every event with every seed; see `reduced` for the other arguments.
 
     Parameters
     ----------
-    scenarios : mapping of str to Scenario
-        By event.
     markets : mapping of str to str
         The one that is looked at, by event.
-    seeds : sequence of int
-    workers : int, optional
-        Processes on Ray; 0 runs everything in this process; all processors by default.
-    report : callable, optional
-        Called with how many runs are finished, and how many there will be.
 
     Returns
     -------
@@ -104,28 +77,9 @@ def replay(
     failures : list of str
         A line for each run that ended with an error.
     """
-    texts = {
-        name: json.dumps(resolved(scenario), separators=(",", ":"), allow_nan=False)
-        for name, scenario in scenarios.items()
-    }
-    tasks = [Task(f"{name}:{seed}", text, seed) for name, text in texts.items() for seed in seeds]
-    rows: list[Row] = []
-    with ExitStack() as stack:
-        hired = _hired(stack, workers, partial(execute_replay, markets=markets))
-        for batch in hired.rows(iter(tasks), Pace(len(tasks), 10.0)):
-            rows += batch
-            if report:
-                report(len(rows), len(tasks))
+    rows = reduced(scenarios, seeds, partial(reduce_replay, markets=markets), workers, report)
     courses: Courses = {name: {} for name in scenarios}
-    for row in sorted(rows, key=lambda row: row.seed):
+    for row in rows:
         if row.status == "done":
-            courses[_event(row.key)][row.seed] = course_of(row.metrics)
+            courses[scenario_of(row.key)][row.seed] = course_of(row.metrics)
     return courses, [f"{row.key}  {row.error}" for row in rows if row.status != "done"]
-
-
-def _hired(stack: ExitStack, workers: int | None, execute: Execute) -> Workers:
-    if workers == 0:
-        return InProcess(None, execute)
-    hired = stack.enter_context(on_ray(workers, None, None))
-    hired.execute = execute
-    return hired
