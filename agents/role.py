@@ -78,6 +78,10 @@ class View:
         Names, in the order of the m columns.
     lot : (m,) float64
         Base units in a lot.
+    oracle_age : (m,) float64
+        Time since the oracle's price was observed [s].
+    outside_depth : (m,) float64
+        Resting within 1 % of the outside price on a side, outside [USD].
     sentiment : float
         Mood of the market, from -1 (panic) to 1 (euphoria) [1].
     chain : (c,) float64, optional
@@ -109,6 +113,8 @@ class View:
     outside_cash: Floats
     markets: tuple[str, ...]
     lot: Floats
+    oracle_age: Floats
+    outside_depth: Floats
     sentiment: float = 0.0
     chain: Floats | None = None
     bid_spread: float = 1.0

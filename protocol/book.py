@@ -50,6 +50,10 @@ class Book(NamedTuple):
         Units of each market's base asset deposited as collateral [lots], ≥ 0.
     own_initial : (n,) int64
         Initial margin rate that an account has chosen for itself [ppm]; 0 leaves the market's.
+    kept : (m, n) int64
+        Maintenance rate above which a position's never rises, that of when it last grew [ppm]; 0: none.
+    keeping : (m,) int64
+        What a position that grows now keeps [ppm]; 0 where positions follow the market.
     shares : (m + 1, n) int64
         Claims on the backstop vault (first row) and on each market's counterparty [1e-6 shares].
     funding : (2, m) int64
@@ -73,6 +77,8 @@ class Book(NamedTuple):
     funding_paid: Ints
     collateral: Ints
     own_initial: Ints
+    kept: Ints
+    keeping: Ints
     shares: Ints
     funding: Ints
     oracle: Ints
@@ -126,6 +132,8 @@ def open_book(accounts: int, prices: Ints) -> Book:
         funding_paid=np.zeros(shape, np.int64),
         collateral=np.zeros(shape, np.int64),
         own_initial=np.zeros(accounts, np.int64),
+        kept=np.zeros(shape, np.int64),
+        keeping=np.zeros(markets, np.int64),
         shares=np.zeros((markets + 1, accounts), np.int64),
         funding=np.zeros((2, markets), np.int64),
         oracle=prices.astype(np.int64),
@@ -187,6 +195,14 @@ def average_entry(entry: float, size: int, change: int, price: float) -> float:
 
 
 @kernel
+def kept_after(book: Book, market: int, kept: int, size: int, after: int) -> int:
+    """Maintenance rate that a position keeps once its size has changed [ppm]: a new one if it has grown."""
+    if after == 0:
+        return 0
+    return book.keeping[market] if abs(after) > abs(size) or (size > 0) != (after > 0) else kept
+
+
+@kernel
 def exchange_position(book: Book, taker: int, maker: int, market: int, change: int, quote: int) -> None:
     """Move `change` lots to `taker` from `maker` against `quote` micro-USD, funding settled first.
 
@@ -200,6 +216,7 @@ def exchange_position(book: Book, taker: int, maker: int, market: int, change: i
         size = book.size[market, account]
         book.entry[market, account] = average_entry(book.entry[market, account], size, lots, price)
         book.size[market, account] = size + lots
+        book.kept[market, account] = kept_after(book, market, book.kept[market, account], size, size + lots)
         book.funding_paid[market, account] = funding_index(book, market, size + lots)
         book.open_interest[market] += max(size + lots, 0) - max(size, 0)
         book.cash[account] -= -quote if side else quote

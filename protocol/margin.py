@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.arithmetic import PPM, ppm_ceil, ppm_floor
-from protocol.book import Book, Ints, average_entry, unsettled_funding
+from protocol.book import Book, Ints, average_entry, kept_after, unsettled_funding
 from protocol.kernels import fragment, kernel
 from protocol.parameters import RiskParameters
 
@@ -35,6 +35,24 @@ class Change(NamedTuple):
     fee: int
 
 
+class OwnRates(NamedTuple):
+    """Rates of an account's own [ppm]; 0: none.
+
+    Attributes
+    ----------
+    initial : int
+        Least initial rate, which it has chosen.
+    maintenance : int
+        Highest maintenance rate of a position that keeps what held when it was opened.
+    """
+
+    initial: int
+    maintenance: int
+
+
+MARKET_RATES = OwnRates(0, 0)
+
+
 class Held(NamedTuple):
     """What an account holds of a market, or would hold.
 
@@ -46,6 +64,8 @@ class Held(NamedTuple):
         Average entry price of the position [micro-USD per lot].
     interest : int
         The market's open interest [lots].
+    kept : int
+        Maintenance rate that the position keeps [ppm]; 0: none.
     """
 
     market: int
@@ -53,6 +73,7 @@ class Held(NamedTuple):
     size: int
     entry: float
     interest: int
+    kept: int
 
 
 @fragment
@@ -103,7 +124,7 @@ def sized_requirement(rate: int, root: float, slope: float, notional: int, lots:
 
 @fragment
 def position_margin(
-    parameters: RiskParameters, market: int, lots: int, price: int, rate: int, own: int
+    parameters: RiskParameters, market: int, lots: int, price: int, rate: int, own: OwnRates
 ) -> tuple[int, int]:
     """Initial and maintenance margin of a position [micro-USD]; continuous in its notional.
 
@@ -113,8 +134,8 @@ def position_margin(
         Absolute size [lots] and the price of margin [micro-USD per lot].
     rate : int
         The market's initial rate at the open interest of the moment [ppm].
-    own : int
-        Initial rate that the account has chosen for itself [ppm].
+    own : OwnRates
+        The account's and the position's.
 
     References
     ----------
@@ -124,14 +145,16 @@ def position_margin(
     root = parameters.root[market]
     initial = sized_requirement(rate, root, parameters.slope_initial[market], notional, lots)
     hold = parameters.maintenance[market]
+    if own.maintenance != 0:
+        hold = min(hold, own.maintenance)
     maintenance = sized_requirement(hold, root, parameters.slope_maintenance[market], notional, lots)
     for tier in range(parameters.tier_floor.shape[1]):
         above = notional - parameters.tier_floor[market, tier]
         if above > 0:
             initial += ppm_ceil(above, parameters.tier_initial[market, tier])
             maintenance += ppm_ceil(above, parameters.tier_maintenance[market, tier])
-    if own != 0:
-        initial = max(initial, ppm_ceil(notional, own))
+    if own.initial != 0:
+        initial = max(initial, ppm_ceil(notional, own.initial))
     floor, added = parameters.margin_floor[market], parameters.position_margin[market]
     if parameters.exit_fee != 0:
         added += ppm_ceil(notional, parameters.exit_fee)
@@ -187,11 +210,13 @@ def held_after(book: Book, account: int, market: int, change: Change) -> Held:
     """What an account would hold of a market after a change."""
     units, interest = book.collateral[market, account], book.open_interest[market]
     size, entry = book.size[market, account], book.entry[market, account]
+    kept = book.kept[market, account]
     if market == change.market and change.lots != 0:
         entry = average_entry(entry, size, change.lots, -change.cash / change.lots)
+        kept = kept_after(book, market, kept, size, size + change.lots)
         size += change.lots
         interest += change.interest
-    return Held(market, units, size, entry, interest)
+    return Held(market, units, size, entry, interest, kept)
 
 
 @kernel
@@ -202,7 +227,8 @@ def held_by_both(book: Book, account: int, other: int, market: int) -> Held:
     if more != 0:
         entry = average_entry(entry, size, more, float(book.mark[market]))
     units = book.collateral[market, account] + book.collateral[market, other]
-    return Held(market, units, size + more, entry, book.open_interest[market])
+    kept = kept_after(book, market, book.kept[market, account], size, size + more)
+    return Held(market, units, size + more, entry, book.open_interest[market], kept)
 
 
 @fragment
@@ -217,7 +243,8 @@ def held_risk(book: Book, parameters: RiskParameters, account: int, held: Held) 
         return counted, withheld, 0, 0
     market, mark, lots = held.market, book.mark[held.market], abs(held.size)
     rate = initial_rate(parameters, market, held.interest * mark)
-    needed = position_margin(parameters, market, lots, mark, rate, book.own_initial[account])
+    own = OwnRates(book.own_initial[account], held.kept)
+    needed = position_margin(parameters, market, lots, mark, rate, own)
     withheld += withheld_gain(parameters.gain_weight[market], held.size, mark, held.entry)
     return counted + held.size * mark, withheld + needed[0], needed[1], lots * mark
 

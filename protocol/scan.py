@@ -6,6 +6,8 @@ from protocol.arithmetic import PPM
 from protocol.book import FUNDING_SCALE, VAULT, Book, Floats, Ints, first_trader
 from protocol.kernels import kernel
 from protocol.margin import (
+    MARKET_RATES,
+    OwnRates,
     asset_value,
     below_maintenance,
     initial_rate,
@@ -38,12 +40,15 @@ def add_positions(book: Book, parameters: RiskParameters, market: int, out: Ints
     size, paid, own = book.size[market], book.funding_paid[market], book.own_initial
     mark, entry, weight = book.mark[market], book.entry[market], parameters.gain_weight[market]
     long_index, short_index = book.funding[0, market], book.funding[1, market]
+    kept = book.kept[market]
     rate = initial_rate(parameters, market, book.open_interest[market] * mark)
     for account in range(size.size):
         lots = size[account]
         if lots != 0:
             held = abs(lots)
-            needed = position_margin(parameters, market, held, mark, rate, own[account])
+            needed = position_margin(
+                parameters, market, held, mark, rate, OwnRates(own[account], kept[account])
+            )
             out[0, account] += lots * mark
             out[1, account] += needed[0] + withheld_gain(weight, lots, mark, entry[account])
             out[2, account] += needed[1]
@@ -120,7 +125,7 @@ def extra_slack(book: Book, parameters: RiskParameters, market: int, out: Floats
     for account in range(out.size):
         held = abs(size[account])
         if held != 0:
-            needed = position_margin(parameters, market, held, mark, 0, 0)[1]
+            needed = position_margin(parameters, market, held, mark, 0, MARKET_RATES)[1]
             out[account] -= needed * FLOAT_MARGIN - float(held) * mark * hold
             out[account] -= parameters.reward_maximum
         if units[account] != 0:

@@ -114,10 +114,12 @@ def _section(data: dict[str, Any], *path: str) -> dict[str, Any]:
 def anchor_files(data: dict[str, Any], folder: File) -> None:
     """Make names of files that lead from a scenario's folder valid from here.
 
-    They are candles, recorded sentiment, and the modules of a feed and of traders of the user's own.
+    They are candles, recorded sentiment, what a risk engine is trained on, and the modules of a feed and of
+    traders of the user's own.
     """
     _anchor_candles(_section(data, "world", "prices"), folder)
     _anchor_sentiment(_section(data, "world", "sentiment"), folder)
+    _anchor_training(_section(data, "risk_engine", "training"), folder)
     for own in _section(data, "agents", "own").values():
         if isinstance(own, dict):
             _anchor_agent(own, folder)
@@ -143,6 +145,14 @@ def _anchor_sentiment(sentiment: dict[str, Any], folder: File) -> None:
         file = module_file(module, folder)
         if file is not None and file.is_file():
             sentiment["provider"] = f"{file.as_posix()}:{name}"
+
+
+def _anchor_training(training: dict[str, Any], folder: File) -> None:
+    path, prices = training.get("path"), training.get("prices")
+    if isinstance(path, str):
+        training["path"] = _anchored(path, folder)
+    if isinstance(prices, str) and prices and (folder / prices).is_file():
+        training["prices"] = (folder / prices).as_posix()
 
 
 def _anchor_agent(own: dict[str, Any], folder: File) -> None:

@@ -12,6 +12,7 @@ from agents.arbitrageurs import ArbitrageurSettings
 from agents.attackers.kinds import ATTACKS, AnyAttack
 from agents.custom import OwnSettings
 from agents.depositors import DepositorSettings
+from agents.engine.settings import RiskEngineSettings
 from agents.liquidators import LiquidatorSettings
 from agents.market_makers import MarketMakerSettings
 from agents.retail import RetailSettings
@@ -77,12 +78,6 @@ class AgentSettings(Settings):
         counts |= {name: actor.accounts for name, actor in self.actors.items()}
         counts |= {name: ATTACKS[attack.kind].wallets for name, attack in self.attackers.items()}
         return counts | {name: own.accounts for name, own in self.own.items()}
-
-
-class RiskEngineSettings(Settings):
-    """What proposes risk parameters while the run goes on."""
-
-    model: Literal["static"] = parameter("static", "")
 
 
 class GovernanceSettings(Settings):

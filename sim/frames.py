@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agents.engine.law import LAW_STAGES
+from agents.engine.targets import PARTS
+from agents.risk_engine import CAP, Decision
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
 from protocol.liquidations.collateral_sales import CollateralSales
@@ -24,8 +27,13 @@ class Tables:
         self.roles = self._role_names()
 
     def all(self) -> dict[str, pd.DataFrame]:
-        """Every table by its name in the run folder; `sales` only where a venue sells collateral."""
-        sells = isinstance(self.model.exchange.engine, CollateralSales)
+        """Every table by its name in the run folder.
+
+        `sales` only where a venue sells collateral, and those of a risk engine only where there is one.
+        """
+        sales = {"sales": self.sales} if isinstance(self.model.exchange.engine, CollateralSales) else {}
+        engine = {"decisions": self.decisions, "features": self.features, "regimes": self.regimes}
+        more = sales | (engine if self.model.risk_engine is not None else {})
         return {
             "blocks": self.blocks(),
             "markets": self.markets(),
@@ -34,7 +42,7 @@ class Tables:
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
             "agents": self.agents(),
-        } | ({"sales": self.sales()} if sells else {})
+        } | {name: table() for name, table in more.items()}
 
     def _role_names(self) -> NDArray[Any]:
         """Role of every account, (n,) of str."""
@@ -170,19 +178,65 @@ class Tables:
         return pd.DataFrame(columns)
 
     def parameters(self) -> pd.DataFrame:
-        """Every value a parameter has had: so far, the ones the venue opened with."""
-        opened = self.model.exchange.parameters
-        rows = [
-            {"market": market, "parameter": name, "new": float(getattr(opened, name)[index] / PPM)}
-            for index, market in enumerate(self.names)
-            for name in ("initial", "maintenance")
+        """Every value a parameter has had: those that the venue opened with, and each change."""
+        governance, route = self.model.governance, self.model.scenario.risk_engine.route
+        margins = ("initial", "maintenance")
+        opened = [
+            (0, name, market, np.nan, getattr(governance.opening, name)[market], "genesis", "opening value")
+            for market in range(len(self.names))
+            for name in margins
         ]
-        frame = pd.DataFrame(rows)
-        frame["parameter"] += "_margin"
-        frame.insert(0, "block", np.zeros(len(frame), np.int32))
-        frame.insert(1, "time", self._times(np.zeros(len(frame))))
-        frame.insert(4, "old", np.nan)
-        return frame.assign(route="genesis", reason="opening value")
+        changed = [(*change[:-1], route, change.reason) for change in governance.changes]
+        columns = ["block", "parameter", "market", "old", "new", "route", "reason"]
+        frame = pd.DataFrame([*opened, *changed], columns=columns)
+        unit = np.where(frame["parameter"] == CAP, MICRO, PPM)
+        frame["old"], frame["new"] = frame["old"].astype(float) / unit, frame["new"].astype(float) / unit
+        frame["market"] = self.names[frame["market"]]
+        frame["parameter"] = frame["parameter"].replace({name: f"{name}_margin" for name in margins})
+        frame["block"] = frame["block"].astype(np.int32)
+        frame.insert(1, "time", self._times(frame["block"].to_numpy()))
+        return frame[["block", "time", "market", "parameter", "old", "new", "route", "reason"]]
+
+    def decisions(self) -> pd.DataFrame:
+        """One row for each target that the engine's law has passed on.
+
+        Parts and stages add up to `tightness`: the margin, 1 less the weight, or the reciprocal of the cap.
+        """
+        rows = self.recorder.decisions
+        frame = pd.DataFrame([each[:7] for each in rows], columns=list(Decision._fields[:7]))
+        frame["time"] = self._times(np.rint(frame["time"] / self.model.seconds).astype(int).to_numpy())
+        frame["market"] = self.names[frame["market"].astype(int)]
+        frame["reason"] = [each.reason for each in rows]
+        made = np.array([np.concatenate([each.parts, each.stages]) for each in rows])
+        names = [*PARTS, *LAW_STAGES]
+        added = pd.DataFrame(made.reshape(len(rows), len(names)), columns=names)
+        return frame.join(added).assign(tightness=added.sum(axis=1))
+
+    def features(self) -> pd.DataFrame:
+        """One row for each of the engine's observations, market and feature: its value and its times."""
+        start = pd.Timestamp(self.model.scenario.clock.start)
+        rows = [
+            (each.block, market, name, reading.measured, reading.available, reading.value[index])
+            for each in self.recorder.watched
+            for name, reading in each.observation.readings.items()
+            for index, market in enumerate(self.names)
+        ]
+        columns = ["block", "market", "feature", "measured", "available", "value"]
+        frame = pd.DataFrame(rows, columns=columns)
+        for name in ("measured", "available"):
+            frame[name] = start + pd.to_timedelta(frame[name], unit="s")
+        frame.insert(1, "time", self._times(frame["block"].to_numpy()))
+        return frame
+
+    def regimes(self) -> pd.DataFrame:
+        """One row for each of the engine's observations: what it believes, and how surprised it is."""
+        rows = [
+            {"block": each.block, **each.state, "surprise": each.surprise, "stale": each.observation.stale}
+            for each in self.recorder.watched
+        ]
+        frame = pd.DataFrame(rows, columns=None if rows else ["block"])
+        frame.insert(1, "time", self._times(frame["block"].to_numpy()))
+        return frame
 
     def agents(self) -> pd.DataFrame:
         """One row for each role: what it brought, what it has, where it gained and lost [USD].

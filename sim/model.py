@@ -3,6 +3,7 @@
 import mesa
 import numpy as np
 
+from agents.risk_engine import HIDDEN
 from agents.role import (
     BUY_SHARES,
     DEPOSIT,
@@ -24,9 +25,11 @@ from protocol.losses.journal import Cascade
 from protocol.orders import join
 from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
+from sim.governing import Governance
 from sim.outside import Outside
 from sim.population import account_count, endow, settle_in
 from sim.record import Recorder
+from sim.risk_engines import open_risk_engine
 from sim.streams import stream
 from sim.venue import grid, open_exchange
 from sim.world import World
@@ -56,6 +59,8 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.exchange = open_exchange(scenario.protocol, self.units, self.world.outside, accounts)
         self.outside = Outside(len(self.units.names), accounts)
         self.people = settle_in(self, scenario, self.units, seed)
+        self.governance = Governance(self.exchange, scenario.risk_engine)
+        self.risk_engine = open_risk_engine(self)
         self._open()
         self.recorder = Recorder(self)
 
@@ -76,7 +81,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         """Advance one block.
 
         1. World: fundamental prices, impact of last block's hedges, depth, gas, sentiment; shocks strike.
-        2. Governance executes what is due (nothing yet: the policy is static).
+        2. Governance executes what is due: what the risk engine has proposed holds from here on.
         3. What the book has shown since the last block is sampled; the oracle updates; the mark follows.
         4. Funding: at an epoch the index advances by the premiums sampled.
         5. Trading: all agents see the same view; cancels, quotes, then takers by fee and lottery; every fill
@@ -84,10 +89,12 @@ class Model(mesa.Model):  # type: ignore[misc]
         6. Liquidation rounds, each with its waterfall: insurance fund, vault, deleveraging, everybody.
         7. Hedges trade outside.
         8. Cash moves: deposits, vault exits, withdrawals behind their gate.
-        9. Invariants are checked and the block is recorded.
+        9. The risk engine observes, and proposes.
+        10. Invariants are checked and the block is recorded.
         """
         self.block += 1
         self.world.advance(self.flow)
+        self.governance.execute(self.block, self.time)
         outside = self._outside_price()
         premium = self.exchange.observe(self.seconds)
         self.exchange.update_prices(self._reading(outside), self.time)
@@ -100,9 +107,26 @@ class Model(mesa.Model):  # type: ignore[misc]
         self._pay_gas(actions)
         for action in actions:
             self._transfer(action.transfers)
+        self._observe(outside.astype(float))
         self.exchange.check(self.block, self.seed_value)
         orders = sum(len(action.orders.account) for action in actions)
         self.recorder.record(orders, fills, cascade, premium)
+
+    def _observe(self, outside: Floats) -> None:
+        """Let the risk engine see the end of the block; what it proposes waits for its time.
+
+        It is given the hidden regime only if it is the one that is meant to know it.
+        """
+        engine = self.risk_engine
+        if engine is None:
+            return
+        view = self.view(outside)
+        hidden = self.world.regime if engine.settings.model == "hindsight" else None
+        decisions = engine.watch(view, HIDDEN if hidden is None else int(hidden[self.block]))
+        self.recorder.record_engine(engine, decisions)
+        proposal = engine.propose(decisions, view)
+        if proposal is not None and engine.settings.route == "direct":
+            self.governance.take(proposal)
 
     def _outside_price(self) -> Ints:
         """Outside price, (m,) [micro-USD per lot]; one that the venue's integers cannot hold ends the run."""
@@ -174,6 +198,8 @@ class Model(mesa.Model):  # type: ignore[misc]
             sentiment=world.sentiment,
             chain=None if world.fees is None else world.fees.prices,
             bid_spread=self.scenario.world.gas.blockspace.bid_spread,
+            oracle_age=self.time - self.exchange.prices.feed.observed,
+            outside_depth=world.depth,
         )
 
     def _decisions(self, outside: Floats) -> list[Actions]:
@@ -203,7 +229,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         tickets = draws.integers(0, 2**31, self.rounds)
         standing = Offers(*(np.concatenate(column) for column in zip(*offers, strict=True)))
         self._tell_buyers(outside)
+        tightened = self.governance.tightened()
         cascade = self.exchange.liquidate(self.time, self.rounds, tickets, standing, self.gas_price)
+        self.governance.settle(tightened, cascade.liquidations)
         self._charge(self.exchange.engine.receipts())
         self._force(cascade, outside)
         return cascade

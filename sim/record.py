@@ -1,11 +1,13 @@
 """What a run remembers: a row for each block and market in preallocated arrays, and the event logs."""
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.engine.features import Observation
+from agents.risk_engine import Decision, RiskEngine
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import (
     CLEARING,
@@ -76,6 +78,15 @@ MARKET = np.dtype(
 EVENTS = {"liquidations": LIQUIDATION, "deleverages": DELEVERAGE, "payments": PAYMENT, "sales": LIQUIDATION}
 
 
+class Watched(NamedTuple):
+    """What a risk engine saw and thought at the end of a block: see `Observation` and `Forecaster`."""
+
+    block: int
+    observation: Observation
+    state: dict[str, float]
+    surprise: float
+
+
 class Recorder:
     """Gathers a run's history; one call of `record` for each block."""
 
@@ -84,7 +95,9 @@ class Recorder:
         blocks, markets = model.scenario.clock.blocks, len(model.units.names)
         self.blocks = np.zeros(blocks, BLOCK)
         self.markets = np.zeros((blocks, markets), MARKET)
-        self.traces: dict[str, Floats] = {name: np.zeros(blocks) for name in model.world.traces()}
+        self.traces: dict[str, Floats] = {name: np.zeros(blocks) for name in self._traces()}
+        self.decisions: list[Decision] = []
+        self.watched: list[Watched] = []
         self.events: dict[str, list[Rows]] = {name: [] for name in EVENTS}
         self.event_blocks: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self.events}
         self.start_equity, self.start_worth = self.equity(), self.worth()
@@ -135,13 +148,28 @@ class Recorder:
         index = self.model.block - 1
         self._record_block(self.blocks[index], orders, fills, cascade)
         self._record_markets(self.markets[index], fills, cascade, premium)
-        for name, value in self.model.world.traces().items():
+        for name, value in self._traces().items():
             self.traces[name][index] = value
         for name in EVENTS:
             rows = getattr(cascade, name)
             if len(rows):
                 self.events[name].append(rows)
                 self.event_blocks[name].append(np.full(len(rows), self.model.block, np.int32))
+
+    def _traces(self) -> dict[str, float]:
+        """What is recorded only where a scenario has it."""
+        model = self.model
+        return model.world.traces() | ({} if model.risk_engine is None else model.governance.traces)
+
+    def record_engine(self, engine: RiskEngine, decisions: list[Decision]) -> None:
+        """Append what a risk engine saw, thought and decided, where an observation was due."""
+        if engine.observation is None or engine.observation.time != self.model.time:
+            return
+        self.decisions += decisions
+        model = engine.forecaster
+        state = dict(zip(model.states, model.state.tolist(), strict=True)) if model else {}
+        surprise = model.surprise if model else np.nan
+        self.watched.append(Watched(self.model.block, engine.observation, state, surprise))
 
     def _record_block(self, row: Any, orders: int, fills: Rows, cascade: Cascade) -> None:
         model, book = self.model, self.model.exchange.book
@@ -212,4 +240,6 @@ class Recorder:
             digest.update(blocks.tobytes() + rows.tobytes())
         digest.update(self.model.outside.size.tobytes())
         digest.update(self.model.outside.cash.tobytes())
+        if self.decisions:
+            digest.update(repr(self.decisions).encode())
         return digest.hexdigest()

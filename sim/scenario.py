@@ -14,6 +14,7 @@ from sim.prices.settings import PriceSettings
 from sim.problems import Path, Problem, ScenarioError
 from sim.salvage import touches, validated, written
 from sim.sentiment import sentiment_problems
+from sim.training import sample_problems
 from sim.validation import RULES
 
 __all__ = ["Problem", "Scenario", "ScenarioError", "load_scenario"]
@@ -77,7 +78,7 @@ def _cross(scenario: Scenario, price_check: PriceCheck) -> Iterable[Problem]:
     found = list(cross_problems(scenario))
     found += price_check(scenario.world.prices, scenario.clock, scenario.markets)
     found += sentiment_problems(scenario.world.sentiment, scenario.clock)
-    return [*found, *own_problems(scenario)]
+    return [*found, *own_problems(scenario), *sample_problems(scenario)]
 
 
 def _placed(problems: Iterable[Problem], layer: Layer, removed: set[Path]) -> list[Problem]:

@@ -29,7 +29,9 @@ from protocol.admission import (
 from protocol.arithmetic import PPM
 from protocol.book import FEES, VAULT, Book, exchange_position, move_cash, settle_funding
 from protocol.margin import (
+    MARKET_RATES,
     Change,
+    OwnRates,
     account_risk,
     below_maintenance,
     initial_rate,
@@ -94,7 +96,9 @@ def test_margin_of_a_position_at_dydx(row: dict[str, Any]) -> None:
     bounds = {f"open_interest_{name}": usd(row[name]) for name in ("lower", "upper")}
     rules = parameters(initial=ppm(row["initial"]), maintenance=ppm(row["maintenance"]), **bounds)
     rate = initial_rate(rules, 0, usd(row["open_interest"]))
-    initial, maintenance = position_margin(rules, 0, row["notional"], usd(1), rate, ppm(row["own"]))
+    initial, maintenance = position_margin(
+        rules, 0, row["notional"], usd(1), rate, OwnRates(ppm(row["own"]), 0)
+    )
 
     assert initial == pytest.approx(usd(row["required"]), abs=row["notional"])
     assert maintenance == usd(row["kept"])
@@ -103,7 +107,9 @@ def test_margin_of_a_position_at_dydx(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("row", vectors("hyperliquid_tiers")["rows"])
 def test_margin_of_a_position_at_hyperliquid(row: dict[str, Any]) -> None:
     rules, slip = parameters(**tiers_of(row)), 2 * row["notional"]
-    initial, maintenance = position_margin(rules, 0, row["notional"], usd(1), int(rules.initial[0]), 0)
+    initial, maintenance = position_margin(
+        rules, 0, row["notional"], usd(1), int(rules.initial[0]), MARKET_RATES
+    )
 
     assert usd(row["required"]) <= initial <= usd(row["required"]) + slip
     assert usd(row["kept"]) <= maintenance <= usd(row["kept"]) + slip
@@ -390,13 +396,15 @@ def tiered(draw: st.DrawFn) -> RiskParameters:
 def test_tiered_margins_are_continuous_and_never_fall_with_notional(
     rules: RiskParameters, notional: list[int], own: int
 ) -> None:
-    few, many = (position_margin(rules, 0, lots, 1, 20_000, own) for lots in sorted(notional))
+    few, many = (position_margin(rules, 0, lots, 1, 20_000, OwnRates(own, 0)) for lots in sorted(notional))
     edge = [max(int(floor) + step, 1) for floor in rules.tier_floor[0] for step in (-1, 0, 1)]
 
     assert all(low <= high for low, high in zip(few, many, strict=True))
     assert all(needed[0] >= needed[1] for needed in (few, many))
     for lots in [*notional, *edge]:
-        here, next_one = (position_margin(rules, 0, lots + step, 1, 20_000, own) for step in (0, 1))
+        here, next_one = (
+            position_margin(rules, 0, lots + step, 1, 20_000, OwnRates(own, 0)) for step in (0, 1)
+        )
         steps = [after - before for before, after in zip(here, next_one, strict=True)]
         assert all(0 <= step <= 2 + rules.tier_floor.shape[1] for step in steps)
 
@@ -411,12 +419,14 @@ def test_sized_margins_are_continuous_and_never_fall_with_size(
     sizes: list[int], root: float, slope: float, price: int
 ) -> None:
     rules = parameters(root=column(root), slope_initial=column(slope), slope_maintenance=column(slope / 3))
-    few, many = (position_margin(rules, 0, lots, price, 20_000, 0) for lots in sorted(sizes))
+    few, many = (position_margin(rules, 0, lots, price, 20_000, MARKET_RATES) for lots in sorted(sizes))
 
     assert all(low <= high for low, high in zip(few, many, strict=True))
     assert all(needed[0] >= needed[1] for needed in (few, many))
     for lots in sizes:
-        here, next_one = (position_margin(rules, 0, lots + step, price, 20_000, 0)[0] for step in (0, 1))
+        here, next_one = (
+            position_margin(rules, 0, lots + step, price, 20_000, MARKET_RATES)[0] for step in (0, 1)
+        )
         steepest = (20_000 + 1.5 * root * (lots + 1) ** 0.5 + slope * (2 * lots + 1)) / PPM
         assert 0 <= next_one - here <= price * steepest * (1 + 1e-6) + 1e-9 * here + 2
 

@@ -479,7 +479,7 @@ def test_compiled_and_interpreted_matching_agree(rows: list[Line]) -> None:
         exchange.book.mark[0] = 100
         exchange.book.cash[ALICE : DAVE + 1] = [40, 20, 10, 5]
         fills = np.zeros(100, FILL)
-        ends = exchange.book, exchange.parameters, ladder, batch_of(rows), fills, np.zeros(100)
+        ends = exchange.book, exchange.parameters, ladder, batch_of(rows), fills, np.zeros((100, 2))
         done = kernel(*ends)
         worlds.append(
             (fills[:done].tolist(), exchange.book.cash.tolist(), resting_orders(ladder, BID).tolist())

@@ -245,7 +245,28 @@ BROKEN = {
     "world: {prices: {points: []}}": "exactly one of event and points must be given, got event=''",
     "world: {prices: {correlation: 1.01}}": "world.prices.correlation: must be <= 1, got 1.01",
     "governance: {route: dao}": "mine.yaml:7  governance.route: must be one of 'frozen', got 'dao'",
-    "risk_engine: {model: hmm}": "mine.yaml:7  risk_engine.model: must be one of 'static', got 'hmm'",
+    "risk_engine: {model: lstm}": "mine.yaml:7  risk_engine.model: must be one of",
+    "risk_engine: {model: hmm, every: 101s}": "mine.yaml:7  risk_engine: every must be a multiple of",
+    "risk_engine: {model: hmm, inputs: [gas]}": (
+        "mine.yaml:7  risk_engine: gas can only be learned in the run: training.kind must be burn_in"
+    ),
+    "risk_engine: {model: hmm, inputs: [returns, basis, depth]}": (
+        "mine.yaml:7  risk_engine: inputs times 2 markets must be 1 to 4 series"
+    ),
+    "risk_engine: {model: hindsight}": "hindsight needs world.prices.kind regimes",
+    "risk_engine: {model: hmm, training: {kind: candles}}": (
+        "path belongs to training from candles, and only to it, got kind=candles, path=''"
+    ),
+    "risk_engine: {model: hmm, training: {kind: candles, path: nowhere.csv}}": "risk_engine.training.path",
+    "risk_engine: {model: hmm, training: {kind: burn_in, length: 30d}}": (
+        "a burn-in must end within clock.duration="
+    ),
+    "risk_engine: {model: hmm, training: {length: 1d}}": (
+        "length must hold 100 steps of risk_engine.every=3600s, got length=86400s"
+    ),
+    "risk_engine: {model: hmm, training: {prices: black_thursday}}": (
+        "a history needs a generator of prices for BTC, ETH, got black_thursday"
+    ),
     "agents: {retail: {accounts: 2.5}}": (
         "mine.yaml:7  agents.retail.accounts: must be a whole number, got 2.5"
     ),

@@ -44,7 +44,7 @@ from protocol.liquidations.tranches import (
 from protocol.losses.backstop import take_over
 from protocol.losses.deleveraging import HYPERLIQUID as RANKED
 from protocol.losses.deleveraging import deleverage
-from protocol.margin import position_margin
+from protocol.margin import MARKET_RATES, position_margin
 from protocol.scan import accounts_risk, liquidatable
 from protocol.venues.ladder import BID
 from sim.streams import stream
@@ -96,7 +96,7 @@ def tiered(asset: str) -> Any:
 )
 def test_margins_are_those_of_hyperliquids_tiers(row: dict[str, Any]) -> None:
     rules = tiered(row["asset"])
-    found = position_margin(rules, 0, row["notional"], usd(1), int(rules.initial[0]), 0)
+    found = position_margin(rules, 0, row["notional"], usd(1), int(rules.initial[0]), MARKET_RATES)
     rounding = usd(row["notional"]) * 0.5e-6 + 2
 
     assert found == pytest.approx((usd(row["initial"]), usd(row["maintenance"])), abs=rounding)
@@ -106,7 +106,7 @@ def test_margins_are_those_of_hyperliquids_tiers(row: dict[str, Any]) -> None:
 def test_margins_are_continuous_at_the_edge_of_a_tier(asset: str) -> None:
     rules, edge = tiered(asset), NUMBERS["tiers"]["assets"][asset]["floor"]
     below, at, above = (
-        position_margin(rules, 0, lots, usd(1), int(rules.initial[0]), 0)
+        position_margin(rules, 0, lots, usd(1), int(rules.initial[0]), MARKET_RATES)
         for lots in (edge - 1, edge, edge + 1)
     )
     steps = [(at[k] - below[k], above[k] - at[k]) for k in range(2)]

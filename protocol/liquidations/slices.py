@@ -15,7 +15,7 @@ from protocol.arithmetic import PPM, multiply_divide_floor, ppm_ceil, ppm_floor
 from protocol.book import FEES, Book, Floats, Ints, Row, Rows, exchange_position, move_cash
 from protocol.kernels import kernel
 from protocol.liquidations.record import COMPLETE, LIQUIDATION, PARTIAL, Moment, Unattended
-from protocol.margin import account_risk, assets_beyond_weight, position_margin
+from protocol.margin import OwnRates, account_risk, assets_beyond_weight, position_margin
 from protocol.parameters import RiskParameters
 from protocol.venues.ladder import ASK, BID, Ladder
 from protocol.venues.limit_book import LimitBook
@@ -49,9 +49,12 @@ def limit_price(
 
 
 @kernel
-def maintenance_of(parameters: RiskParameters, market: int, lots: int, price: int) -> int:
-    """Maintenance margin of a position of `lots` at `price` [micro-USD]; 0 without one."""
-    return position_margin(parameters, market, lots, price, 0, 0)[1] if lots > 0 else 0
+def maintenance_of(parameters: RiskParameters, market: int, lots: int, price: int, kept: int) -> int:
+    """Maintenance margin of a position of `lots` at `price` [micro-USD]; 0 without one.
+
+    `kept` is the rate that the position keeps [ppm].
+    """
+    return position_margin(parameters, market, lots, price, 0, OwnRates(0, kept))[1] if lots > 0 else 0
 
 
 @kernel
@@ -65,8 +68,9 @@ def exhausting_quote(
     """
     equity, _, maintenance = account_risk(book, parameters, account)
     size, mark = book.size[market, account], book.mark[market]
-    released = maintenance_of(parameters, market, abs(size), mark)
-    released -= maintenance_of(parameters, market, abs(size + change), mark)
+    kept = book.kept[market, account]
+    released = maintenance_of(parameters, market, abs(size), mark, kept)
+    released -= maintenance_of(parameters, market, abs(size + change), mark, kept)
     return change * mark + multiply_divide_floor(equity + more, released, maintenance)
 
 

@@ -34,8 +34,8 @@ from protocol.liquidations.shortage import (
     keeper_fee,
     lots_to_cover,
 )
-from protocol.liquidations.slices import bankruptcy_quote
-from protocol.margin import account_risk, position_margin
+from protocol.liquidations.slices import bankruptcy_quote, maintenance_of
+from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
 from protocol.venues.venue import Venue
 
@@ -201,9 +201,8 @@ def plan_transfer(
     account, market = row.account, row.market
     size, price = book.size[market, account], book.oracle[market]
     notional = abs(size) * price
-    hold = multiply_divide_floor(
-        position_margin(parameters, market, abs(size), price, 0, 0)[1], PPM, notional
-    )
+    kept = book.kept[market, account]
+    hold = multiply_divide_floor(maintenance_of(parameters, market, abs(size), price, kept), PPM, notional)
     shortage = account_shortage(book, parameters, account, rules.buffer)
     fee = keeper_fee(rules, market, hold, elapsed)
     to_fund = fund_fee(rules.fund_fee[market], hold + rules.buffer, fee, shortage, notional)

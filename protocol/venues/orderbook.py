@@ -131,12 +131,13 @@ def take(
 
 
 @kernel
-def take_back(book: Book, fill: Row, entry: float) -> None:
-    """Undo a fill on the accounts; `entry` is what the maker's entry price was."""
+def take_back(book: Book, fill: Row, before: Floats) -> None:
+    """Undo a fill on the accounts; `before`, (2,), is what the maker's entry price and kept rate were."""
     move_cash(book, FEES, fill.taker, fill.taker_fee)
     move_cash(book, FEES, fill.maker, fill.maker_fee)
     exchange_position(book, fill.taker, fill.maker, fill.market, -fill.size, -fill.quote)
-    book.entry[fill.market, fill.maker] = entry
+    book.entry[fill.market, fill.maker] = before[0]
+    book.kept[fill.market, fill.maker] = before[1]
 
 
 @kernel
@@ -146,11 +147,11 @@ def try_fills(
     ladder: Ladder,
     order: tuple[int, int, int, int],
     fills: Rows,
-    entries: Floats,
+    before: Floats,
 ) -> tuple[int, int]:
     """Fill an order on the accounts while the ladder stays as it is; returns lots left and fills done.
 
-    The makers' entry prices before each fill are written into `entries`.
+    The makers' entry prices and kept rates before each fill are written into `before`, (k, 2).
     """
     account, market, left, worst = order
     buying, done = left > 0, 0
@@ -163,7 +164,7 @@ def try_fills(
         if maker == account and ladder.self_trade != CANCEL_RESTING:
             break
         if maker != account and lots != 0:
-            entries[done] = book.entry[market, maker]
+            before[done, 0], before[done, 1] = book.entry[market, maker], book.kept[market, maker]
             write_fill(fill, market, account, maker, lots if buying else -lots, price)
             outcome = settle_fill(book, parameters, fill) if ladder.cleared else FILLED
             if outcome == TAKER_REFUSED:
@@ -182,18 +183,19 @@ def fills_whole(
     ladder: Ladder,
     order: tuple[int, int, int, int],
     fills: Rows,
-    entries: Floats,
+    before: Floats,
 ) -> bool:
     """Whether an order would fill whole: it is filled on the accounts, and taken back.
 
-    What stays is that funding was settled. `fills` and `entries`, each with room for every resting order,
+    What stays is that funding was settled. `fills` and `before`, each with room for every resting order,
     are scratch.
     """
-    entry = book.entry[order[1], order[0]]
-    left, done = try_fills(book, parameters, ladder, order, fills, entries)
+    entry, kept = book.entry[order[1], order[0]], book.kept[order[1], order[0]]
+    left, done = try_fills(book, parameters, ladder, order, fills, before)
     for index in range(done - 1 if ladder.cleared else -1, -1, -1):
-        take_back(book, fills[index], entries[index])
+        take_back(book, fills[index], before[index])
     book.entry[order[1], order[0]] = entry
+    book.kept[order[1], order[0]] = kept
     return left == 0
 
 
@@ -217,7 +219,7 @@ def rest(ladder: Ladder, batch: Orders, index: int, key: int, left: int) -> None
 
 @kernel
 def match_orders(
-    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows, entries: Floats
+    book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders, fills: Rows, before: Floats
 ) -> int:
     """Execute orders in sequence; write one record for each fill and return their number."""
     done, last = signed(0), batch.account.size - 1
@@ -238,7 +240,7 @@ def match_orders(
             if kind == POST_ONLY:
                 if best_live(book, ladder, row) != 0 and best_key(ladder, row) <= worst:
                     continue
-            elif kind != FILL_OR_KILL or fills_whole(book, parameters, ladder, order, fills[done:], entries):
+            elif kind != FILL_OR_KILL or fills_whole(book, parameters, ladder, order, fills[done:], before):
                 size, done = take(book, parameters, ladder, order, fills, done)
         if size != 0 and worst != ANY and kind != IMMEDIATE and kind != FILL_OR_KILL:
             rest(ladder, batch, index, -worst, size)
@@ -259,5 +261,5 @@ def match(book: Book, parameters: RiskParameters, ladder: Ladder, batch: Orders)
     """
     ladder = with_room(ladder, len(batch.account))
     fills = np.empty(2 * len(batch.account) + int(ladder.orders.sum()) + 1, FILL)
-    done = match_orders(book, parameters, ladder, batch, fills, np.empty(len(fills)))
+    done = match_orders(book, parameters, ladder, batch, fills, np.empty((len(fills), 2)))
     return ladder, fills[:done]

@@ -6,9 +6,13 @@ from pathlib import Path
 from sim.prices.settings import Bootstrap, Replay
 from sim.problems import Problem, ScenarioError
 
+PLACE = ("world", "prices", "path")
 
-def candle_paths(settings: Replay | Bootstrap, markets: Sequence[str]) -> dict[str, Path]:
-    """Candle file of each market.
+
+def candle_paths(
+    settings: Replay | Bootstrap, markets: Sequence[str], place: tuple[str, ...] = PLACE
+) -> dict[str, Path]:
+    """Candle file of each market; `place` is where the scenario has the path.
 
     A mapping names them all. In one path, `{market}` stands for the market in lower or upper case;
     without it, the name of one market in the file's name is replaced by the others'.
@@ -16,7 +20,7 @@ def candle_paths(settings: Replay | Bootstrap, markets: Sequence[str]) -> dict[s
     if isinstance(settings.path, dict):
         missing = [market for market in markets if market not in settings.path]
         if missing:
-            raise _path_error(f"a path is needed for {', '.join(missing)}")
+            raise _path_error(f"a path is needed for {', '.join(missing)}", place)
         return {market: Path(settings.path[market]) for market in markets}
     if "{market}" in settings.path or len(markets) == 1:
         return {market: _filled(settings.path, market) for market in markets}
@@ -24,12 +28,12 @@ def candle_paths(settings: Replay | Bootstrap, markets: Sequence[str]) -> dict[s
     named = [market for market in markets if market.casefold() in path.name.casefold()]
     if len(named) != 1:
         rule = f"the file's name must hold {{market}} or one of {', '.join(markets)}"
-        raise _path_error(f"{rule}, got {path.name!r}")
+        raise _path_error(f"{rule}, got {path.name!r}", place)
     return {market: path.with_name(_renamed(path.name, named[0], market)) for market in markets}
 
 
-def _path_error(rule: str) -> ScenarioError:
-    return ScenarioError([Problem("", "world.prices.path", rule, about=(("world", "prices", "path"),))])
+def _path_error(rule: str, place: tuple[str, ...]) -> ScenarioError:
+    return ScenarioError([Problem("", ".".join(place), rule, about=(place,))])
 
 
 def _filled(template: str, market: str) -> Path:

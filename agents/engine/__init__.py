@@ -1,0 +1,1 @@
+"""The learning risk engine: what it observes, forecasts, aims at and may do."""
