@@ -15,7 +15,15 @@ from analysis.tables import Run, load_run
 from analysis.wording import noun, quantity
 from sim.metrics import describe
 
-SECTIONS = ("Prices", "Open interest", "Liquidations", "Who paid", "Venue health", "Profit and loss")
+SECTIONS = (
+    "Prices",
+    "Open interest",
+    "Liquidations",
+    "Who paid",
+    "Venue health",
+    "Risk engine",
+    "Profit and loss",
+)
 ALWAYS = {
     "liquidated_accounts",
     "liquidated_usd",

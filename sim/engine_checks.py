@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sim.configuration import Scenario
 
 PATH, TRAINING = "risk_engine", "risk_engine.training"
+LEAST_WINDOWS = 10
 FROM_PRICES = ("returns", "volatility")
 
 
@@ -38,9 +39,8 @@ def _time_problems(scenario: "Scenario") -> Iterator[Problem]:
     if engine.training.length < LEAST_STEPS * engine.every:
         rule = f"length must hold {LEAST_STEPS} steps of risk_engine.every={engine.every}s"
         yield broken(TRAINING, rule, f"{PATH}.every", length=f"{engine.training.length}s")
-    windows = engine.training.length // max(engine.targets.top_up, engine.targets.horizon)
-    if windows < LEAST_STEPS:
-        rule = f"length must hold {LEAST_STEPS} times risk_engine.targets.top_up={engine.targets.top_up}s"
+    if engine.training.length < LEAST_WINDOWS * engine.targets.top_up:
+        rule = f"length must hold {LEAST_WINDOWS} times risk_engine.targets.top_up={engine.targets.top_up}s"
         yield broken(TRAINING, rule, f"{PATH}.targets.top_up", length=f"{engine.training.length}s")
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 
 Scope = Literal["venue", "market", "role", "attacker"]
 Worse = Literal["higher", "lower", ""]
-Section = Literal["Prices", "Open interest", "Liquidations", "Who paid", "Venue health", "Profit and loss"]
+Section = Literal[
+    "Prices", "Open interest", "Liquidations", "Who paid", "Venue health", "Risk engine", "Profit and loss"
+]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from sim import market_metrics, venue_metrics
+from sim import engine_metrics, market_metrics, venue_metrics
 from sim.metric_registry import MARKET_METRICS, VENUE_METRICS, Metric, RunTables
 
-__all__ = ["METRICS", "Metric", "describe", "market_metrics", "summarise", "venue_metrics"]
+__all__ = ["METRICS", "Metric", "describe", "engine_metrics", "market_metrics", "summarise", "venue_metrics"]
 
 PNL = Metric(
     "pnl_{role}_usd",

@@ -150,6 +150,7 @@ def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
         exchange.deposit(account, amount)
     book.size[:, role.accounts] = endowment.size
     book.entry[:, role.accounts] = np.where(endowment.size != 0, book.mark[:, None], 0)
+    book.kept[:, role.accounts] = np.where(endowment.size != 0, book.keeping[:, None], 0)
     book.cash[role.accounts] -= book.mark @ endowment.size
     book.open_interest[:] += np.maximum(endowment.size, 0).sum(axis=1)
     if endowment.own_initial is not None:

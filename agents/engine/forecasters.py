@@ -11,7 +11,8 @@ from scipy import special
 from agents.engine.features import YEAR_SECONDS
 from agents.engine.settings import RiskEngineSettings, TargetSettings
 from agents.engine.targets import Outlook, Outlooks
-from agents.models.filtering import filter_states
+from agents.models.emissions import emissions
+from agents.models.filtering import filter_states, filter_step
 from agents.models.hmm import HMM
 from agents.models.loss_law import LossLaw, StateReturns, loss_law, tail
 from agents.models.observations import read_observations
@@ -82,11 +83,24 @@ class Forecaster(Protocol):
         ...
 
 
+NOTHING = Outlook(0.0, 0.0, 0.0)
+
+
 class Laws(NamedTuple):
-    """The laws of one market's return over the liquidation horizon and over the time to top up."""
+    """The laws of one market's return over the liquidation horizon and over the time to top up.
+
+    Attributes
+    ----------
+    liquidation, top_up : LossLaw
+    calm, cycle, stressed : Outlook
+        In the calmest regime, through the cycle, and in the wildest.
+    """
 
     liquidation: LossLaw
     top_up: LossLaw
+    calm: Outlook = NOTHING
+    cycle: Outlook = NOTHING
+    stressed: Outlook = NOTHING
 
     def outlook(self, probability: Floats, targets: TargetSettings) -> Outlook:
         """Losses, given probabilities of the regime in the next step, (K,)."""
@@ -94,6 +108,10 @@ class Laws(NamedTuple):
         slow = tail(self.top_up, probability, targets.top_up_level)
         fall = tail(self.liquidation, probability, targets.level, "long").quantile
         return Outlook(late.shortfall, slow.quantile, fall)
+
+    def outlooks(self, probability: Floats, targets: TargetSettings) -> Outlooks:
+        """The same beside what does not depend on the present."""
+        return Outlooks(self.outlook(probability, targets), self.calm, self.cycle, self.stressed)
 
 
 class Regimes:
@@ -111,7 +129,10 @@ class Regimes:
         self.model = fitted(settings, values)
         self.parameters = self.model.parameters_
         self.online = OnlineHMM(self.model, values) if settings.refit.online else None
-        self.probability = self.model.filter(values).probability[-1]
+        self.probability = self.model.filter(values).probability[-1].copy()
+        self.complete = np.ones((1, values.shape[1]), np.bool_)
+        self.densities = emissions(self.parameters, self.complete)
+        self.work = np.empty((2, len(self.probability)))
         self.states = tuple(f"regime_{k + 1}" for k in range(len(self.probability)))
         self.surprise, self.steps, self.sample = 0.0, 0, sample
         self.laws = self._laws()
@@ -123,23 +144,28 @@ class Regimes:
 
     def observe(self, inputs: Floats, returns: Floats, regime: int) -> None:
         """Filter, and learn if the settings say so; the hidden regime is not looked at."""
-        values, known = inputs.reshape(1, -1), self.parameters
-        ahead = known._replace(initial=self.probability @ known.transition)
-        found = filter_states(read_observations(values), ahead)
-        self.surprise = surprise(ahead, values[0])
-        self.probability = found.probability[0]
-        if self.online is not None and not np.isnan(values).any():
-            self._learn(self.online, values[0])
+        values, known = inputs.ravel(), self.parameters
+        ahead = self.probability @ known.transition
+        missing = np.isnan(values)
+        self.surprise = surprise(known._replace(initial=ahead), values)
+        if missing.any() and not missing.all():
+            found = filter_states(read_observations(values[None, :]), known._replace(initial=ahead))
+            self.probability = found.probability[0]
+        else:
+            filter_step(self.probability, values, known.transition, self.densities, self.work)
+        if self.online is not None and not missing.any():
+            self._learn(self.online, values)
 
     def outlooks(self) -> list[Outlooks]:
         """What is expected of each market from here on."""
-        chain = self.parameters.transition
-        return regime_outlooks(self.settings, self.laws, self.probability, chain, np.arange(len(chain)))
+        ahead = self.probability @ self.parameters.transition
+        return [market.outlooks(ahead, self.settings.targets) for market in self.laws]
 
     def _learn(self, online: OnlineHMM, values: Floats) -> None:
         """Follow the online model; its laws are made anew once a day."""
         online.update(values[None, :])
         self.parameters, self.probability = online.parameters_, online.probability_.copy()
+        self.densities = emissions(self.parameters, self.complete)
         self.steps += 1
         if self.steps % max(1, DAY // self.settings.every) == 0:
             self.laws = self._laws()
@@ -151,7 +177,9 @@ class Regimes:
         else:
             label = self.model.smoothed_.argmax(axis=1)
             emitted = labelled_returns(self.sample.returns, label, len(self.probability))
-        return market_laws(self.settings, emitted, self.parameters.transition)
+        return market_laws(
+            self.settings, emitted, self.parameters.transition, np.arange(len(self.probability))
+        )
 
 
 class Hindsight:
@@ -171,9 +199,9 @@ class Hindsight:
         count = int(sample.label.max()) + 1
         emitted = labelled_returns(sample.returns, sample.label, count)
         wildness = np.sum([np.log(market.scale) for market in emitted], axis=0)
-        self.order = np.argsort(wildness)
+        order = np.argsort(wildness)
         self.chain = counted_transitions(sample.label, count)
-        self.laws = market_laws(settings, emitted, self.chain)
+        self.laws = market_laws(settings, emitted, self.chain, order)
         self.states = tuple(f"regime_{k + 1}" for k in range(count))
         self.probability = np.eye(count)[int(sample.label[-1])]
 
@@ -188,26 +216,8 @@ class Hindsight:
 
     def outlooks(self) -> list[Outlooks]:
         """What is expected of each market from here on."""
-        return regime_outlooks(self.settings, self.laws, self.probability, self.chain, self.order)
-
-
-def regime_outlooks(
-    settings: RiskEngineSettings, laws: list[Laws], state: Floats, chain: Floats, order: Ints
-) -> list[Outlooks]:
-    """What is expected of each market.
-
-    Parameters
-    ----------
-    state : (K,) ndarray
-        Probability of each regime at present.
-    chain : (K, K) ndarray
-        Transitions over a step.
-    order : (K,) ndarray of int64
-        Regimes from the calmest to the wildest.
-    """
-    pure = np.eye(len(chain))
-    starts = (state @ chain, pure[order[0]], stationary_law(chain), pure[order[-1]])
-    return [Outlooks(*(market.outlook(start, settings.targets) for start in starts)) for market in laws]
+        ahead = self.probability @ self.chain
+        return [market.outlooks(ahead, self.settings.targets) for market in self.laws]
 
 
 def surprise(ahead: Markov, values: Floats) -> float:
@@ -285,11 +295,30 @@ def counted_transitions(label: Ints, states: int) -> Floats:
     return shares
 
 
-def market_laws(settings: RiskEngineSettings, emitted: list[StateReturns], chain: Floats) -> list[Laws]:
-    """The two laws of every market."""
-    targets, every = settings.targets, settings.every
-    spans = (targets.horizon / every, targets.top_up / every)
-    return [Laws(*(loss_law(returns, chain, span) for span in spans)) for returns in emitted]
+def market_laws(
+    settings: RiskEngineSettings, emitted: list[StateReturns], chain: Floats, order: Ints
+) -> list[Laws]:
+    """The laws of every market.
+
+    Parameters
+    ----------
+    emitted : list of StateReturns
+        By market.
+    chain : (K, K) ndarray
+        Transitions over a step.
+    order : (K,) ndarray of int64
+        Regimes from the calmest to the wildest.
+    """
+    targets, pure = settings.targets, np.eye(len(chain))
+    spans = (targets.horizon / settings.every, targets.top_up / settings.every)
+    moves = chain if settings.regimes == "chain" else pure
+    always = (pure[order[0]], stationary_law(chain), pure[order[-1]])
+    found = []
+    for returns in emitted:
+        liquidation, top_up = (loss_law(returns, moves, span) for span in spans)
+        laws = Laws(liquidation, top_up)
+        found.append(Laws(liquidation, top_up, *(laws.outlook(each, targets) for each in always)))
+    return found
 
 
 class Moving:
@@ -311,6 +340,7 @@ class Moving:
         self.models = [open_volatility(settings).fit(column) for column in sample.returns.T]
         self.states = tuple(f"volatility_{name}" for name in names)
         self.span = settings.targets.horizon / settings.every, settings.targets.top_up / settings.every
+        self.always = [self._always(model) for model in self.models]
 
     @property
     def state(self) -> Floats:
@@ -329,12 +359,14 @@ class Moving:
 
     def outlooks(self) -> list[Outlooks]:
         """What is expected of each market from here on."""
-        found = []
-        for model in self.models:
-            past = model.variances_
-            at = (model.next_, np.quantile(past, CALM), past.mean(), np.quantile(past, WILD))
-            found.append(Outlooks(*(self._outlook(model, float(variance)) for variance in at)))
-        return found
+        pairs = zip(self.models, self.always, strict=True)
+        return [Outlooks(self._outlook(model, model.next_), *always) for model, always in pairs]
+
+    def _always(self, model: Volatility) -> list[Outlook]:
+        """Outlooks in calm times, through the cycle, and in wild times."""
+        past = model.variances_
+        at = (np.quantile(past, CALM), past.mean(), np.quantile(past, WILD))
+        return [self._outlook(model, float(variance)) for variance in at]
 
     def _outlook(self, model: Volatility, variance: float) -> Outlook:
         there, targets = copy(model), self.settings.targets

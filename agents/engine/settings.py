@@ -93,6 +93,11 @@ class RiskEngineSettings(Settings):
     states: Annotated[int, Field(ge=1, le=6)] | Literal["auto"] = parameter(
         2, "1", description="auto: chosen by prediction, up to 4"
     )
+    regimes: Literal["chain", "frozen"] = parameter(
+        "chain",
+        "",
+        description="what is expected of regimes: that they change, or the shortcut that they last",
+    )
     half_life: Duration = parameter(
         DAY, "s", gt=0, description="of the weights of squared returns in the ewma model"
     )
