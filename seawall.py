@@ -10,6 +10,7 @@ from commands.backtest import backtest_command
 from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
 from commands.compare import compare_command
 from commands.fit import fit_command
+from commands.margins import margins_command
 from commands.run import report_command, run_command
 from commands.sweep import sweep_command
 from commands.validate import validate_command
@@ -23,6 +24,8 @@ PUBLIC = {
     "ScenarioError": "sim.problems",
     "run": "sim.run",
     "write_run": "sim.store",
+    "margins": "analysis.margins.study",
+    "write_margins": "analysis.margins.study",
     "validate": "analysis.validation.validation",
     "plan_backtest": "analysis.backtest.backtest",
     "backtest": "analysis.backtest.backtest",
@@ -81,6 +84,7 @@ app.command("report")(report_command)
 app.command("sweep")(sweep_command)
 app.command("compare")(compare_command)
 app.command("fit")(fit_command)
+app.command("margins")(margins_command)
 app.command("validate")(validate_command)
 app.command("backtest")(backtest_command)
 app.command("schema")(schema_command)

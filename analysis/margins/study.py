@@ -1,0 +1,126 @@
+"""Policies of a sweep along the same price paths: numbers, tables and files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from analysis.margins.course import margin_course
+from analysis.margins.measures import NUMBERS, intervals, measures
+from analysis.reductions import Report, reduced, scenario_of
+from analysis.wording import short
+from sim.configuration import Scenario
+from sim.sweeps.study import Study
+
+PERCENT = ("margin", "rise_24h", "rise_5d", "stressed_breaches", "shortfall", "moves")
+
+
+@dataclass(frozen=True)
+class Margins:
+    """What policies ask for at equal coverage.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        A row for each policy and world.
+    summary : DataFrame
+        As `analysis.margins.measures.intervals` returns it.
+    policies : tuple of str
+    baseline : str
+    coverage : float
+    failures : tuple of str
+        A line for each world of a policy that ended with an error.
+    """
+
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    policies: tuple[str, ...]
+    baseline: str
+    coverage: float
+    failures: tuple[str, ...]
+
+
+def reduce_course(name: str, scenario: Scenario, seed: int, *, coverage: float) -> dict[str, float]:
+    """Numbers of one policy in one world."""
+    return measures(margin_course(scenario, seed), coverage)
+
+
+def margins(
+    study: Study,
+    seeds: Sequence[int],
+    coverage: float,
+    workers: int | None = None,
+    report: Report | None = None,
+) -> Margins:
+    """Run every policy of a study along the prices of every seed; see `reduced` for the other arguments.
+
+    Parameters
+    ----------
+    study : Study
+        Of one axis, whose points differ in their risk engine.
+    seeds : sequence of int
+    coverage : float
+        Share of moves that every margin is scaled to cover.
+
+    Raises
+    ------
+    ValueError
+        If the study has more than one axis.
+    """
+    if len(study.axes) != 1:
+        raise ValueError(f"margins are compared along one axis, got {', '.join(study.axes)}")
+    scenarios = {
+        str(point.labels[study.axes[0]]): Scenario.model_validate_json(point.scenario)
+        for point in study.points
+    }
+    rows = reduced(scenarios, seeds, partial(reduce_course, coverage=coverage), workers, report)
+    done = [
+        {"policy": scenario_of(row.key), "seed": row.seed, **row.metrics}
+        for row in rows
+        if row.status == "done"
+    ]
+    failures = tuple(f"{row.key}  {row.error}" for row in rows if row.status != "done")
+    frame = pd.DataFrame(done, columns=["policy", "seed", *NUMBERS]).astype(dict.fromkeys(NUMBERS, float))
+    policies = tuple(name for name in scenarios if (frame["policy"] == name).any())
+    wanted = (study.settings.baseline or {}).get(study.axes[0])
+    baseline = str(wanted) if str(wanted) in policies else policies[0] if policies else ""
+    return Margins(frame, intervals(frame, policies, baseline), policies, baseline, coverage, failures)
+
+
+def margin_table(found: Margins) -> Table:
+    """Mean over worlds, with the half-width of its 95 % interval; a star where it differs from the baseline."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("policy", no_wrap=True)
+    for number in NUMBERS:
+        table.add_column(NUMBERS[number], justify="right")
+    by = {(row["policy"], row["number"]): row for row in found.summary.to_dict("records")}
+    for policy in found.policies:
+        cells = [_cell(by[policy, number], number, policy != found.baseline) for number in NUMBERS]
+        table.add_row(policy, *cells)
+    return table
+
+
+def _cell(row: Mapping[str, float], number: str, other: bool) -> str:
+    unit = 100 if number in PERCENT else 1
+    half = unit * (row["high"] - row["mean"])
+    star = "*" if other and not row["difference_low"] <= 0 <= row["difference_high"] else ""
+    return f"{short(unit * row['mean'])}{' %' if unit == 100 else ''} ± {short(half)}{star}"
+
+
+def verdict(found: Margins) -> str:
+    """What was held equal, and what a star means."""
+    share = f"{100 * found.coverage:g} %"
+    return (
+        f"every margin covers {share} of the moves over its horizon; * differs from {found.baseline} at 95 %"
+    )
+
+
+def write_margins(found: Margins, folder: Path) -> None:
+    """Write `worlds.csv` and `margins.csv` into a new folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found.rows.to_csv(folder / "worlds.csv", index=False)
+    found.summary.to_csv(folder / "margins.csv", index=False)
