@@ -8,6 +8,7 @@ import altair as alt
 import vl_convert
 
 from analysis import market_figures, venue_figures
+from analysis.engine_figures import ENGINE_FIGURES
 from analysis.style import Figure
 from analysis.tables import Run
 
@@ -24,12 +25,17 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "depth": market_figures.depth,
     "funding": market_figures.funding,
     "profit_and_loss": venue_figures.profit_and_loss,
+    **ENGINE_FIGURES,
 }
 
 
 def draw(run: Run) -> dict[str, Figure]:
-    """Every figure of a run by its name, in the order in which they are read."""
-    return {name: figure(run) for name, figure in FIGURES.items()}
+    """Every figure of a run by its name, in the order in which they are read.
+
+    Those of a risk engine come last, where it has decided anything.
+    """
+    decided = len(run.more.get("decisions", ())) > 0
+    return {name: figure(run) for name, figure in FIGURES.items() if decided or name not in ENGINE_FIGURES}
 
 
 def write_images(figures: Mapping[str, Figure], folder: Path, scale: float = 2.0) -> list[Path]:

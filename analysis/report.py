@@ -16,6 +16,7 @@ import vl_convert
 import yaml
 
 from agents.settings import parse_duration
+from analysis.engine_figures import engine_words
 from analysis.figures import FIGURES, VEGA_LITE, draw, write_images
 from analysis.narrative import READINGS, headline, move
 from analysis.style import Figure
@@ -67,6 +68,7 @@ def _contents(run: Run, figures: Mapping[str, Figure]) -> dict[str, Any]:
         "headline": headline(run),
         "cards": _cards(run),
         "figures": [_figure(name, figure) for name, figure in figures.items()],
+        "engine": engine_words(run) if "decisions" in run.more else None,
         "horizon": duration(run.seconds),
         "columns": [*run.names, VENUE],
         "sections": sections,

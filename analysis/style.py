@@ -176,12 +176,27 @@ def titled(figure: Figure, text: str, subtitle: str = "") -> Figure:
     return cast("Figure", figure.properties(title=title).configure(**CONFIG))
 
 
-def stacked(panels: Sequence[alt.Chart], **resolve: Any) -> Figure:
-    """Panels above each other on one time axis, on which they zoom together."""
-    named = [panel.properties(name=f"panel_{i}") for i, panel in enumerate(panels)]
+def stacked(panels: Sequence[Figure], **resolve: Any) -> Figure:
+    """Panels above each other on one time axis, on which they zoom together.
+
+    Layers zoom by the first of them.
+    """
+    named = [_named(panel, f"panel_{i}") for i, panel in enumerate(panels)]
     views = [f"panel_{i}" for i in range(len(panels))]
     figure = alt.vconcat(*named, spacing=14, params=[zoom(views)])
     return cast("Figure", figure.resolve_scale(x="shared", **resolve))
+
+
+def _named(panel: Figure, name: str) -> Figure:
+    if isinstance(panel, alt.LayerChart):
+        first, *others = panel.layer
+        return cast(
+            "Figure",
+            alt.layer(first.properties(name=name), *others).properties(
+                width=panel.width, height=panel.height
+            ),
+        )
+    return panel.properties(name=name)
 
 
 def zoomable(figure: Figure, view: str) -> Figure:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from sim.sweeps.results import SweepResults, load_sweep
 
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
+MORE = ("sales", "decisions", "features", "regimes")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Run:
         Metrics, in the units of `sim.metrics.METRICS`.
     blocks, markets, liquidations, deleverages, waterfall, parameters, agents : DataFrame
         Money in USD, sizes in base units, times in UTC.
+    more : mapping of str to DataFrame
+        Tables that only some runs have: `sales`; `decisions`, `features` and `regimes` of a risk engine.
     """
 
     folder: Path
@@ -39,6 +42,7 @@ class Run:
     waterfall: pd.DataFrame
     parameters: pd.DataFrame
     agents: pd.DataFrame
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +89,10 @@ def load_run(folder: str | Path) -> Run:
         raise FileNotFoundError(f"a run's folder must hold {', '.join(missing)}, got none in {folder}")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return Run(folder, manifest, summary, *(pd.read_parquet(folder / f"{name}.parquet") for name in TABLES))
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    others = {name: folder / f"{name}.parquet" for name in MORE}
+    more = {name: pd.read_parquet(file) for name, file in others.items() if file.is_file()}
+    return Run(folder, manifest, summary, more=more, **tables)
 
 
 def load(place: str | Path) -> Run | SweepResults:

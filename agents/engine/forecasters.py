@@ -256,9 +256,13 @@ def fitted(settings: RiskEngineSettings, values: Floats) -> HMM:
 
 
 def emitted_returns(parameters: Markov) -> list[StateReturns]:
-    """The law of each market's return in each state, where the states emit returns."""
+    """The law of each market's return in each state, where the states emit returns.
+
+    Learnt drifts are noise at these horizons, and left out.
+    """
+    still = np.zeros(parameters.states)
     return [
-        StateReturns(parameters.mean[:, i], np.sqrt(parameters.scale[:, i, i]), parameters.degrees)
+        StateReturns(still, np.sqrt(parameters.scale[:, i, i]), parameters.degrees)
         for i in range(parameters.series)
     ]
 
@@ -266,7 +270,7 @@ def emitted_returns(parameters: Markov) -> list[StateReturns]:
 def labelled_returns(returns: Floats, label: Ints, states: int) -> list[StateReturns]:
     """The law of each market's return in each state, from steps that are known to belong to it.
 
-    A state with fewer than 20 steps takes the law of all.
+    Drifts are left out. A state with fewer than 20 steps takes the law of all.
     """
     found = []
     for column in returns.T:
@@ -280,11 +284,11 @@ def labelled_returns(returns: Floats, label: Ints, states: int) -> list[StateRet
 
 
 def one_law(returns: Floats) -> tuple[float, float, float]:
-    """Mean, scale and degrees of freedom of a sample's Student-t law."""
+    """Mean 0, scale and degrees of freedom of a sample's Student-t law."""
     if not np.ptp(returns) > 0:
-        return float(returns.mean()), 1e-9, inf
+        return 0.0, 1e-9, inf
     law = HMM(1).fit(returns).parameters_
-    return float(law.mean[0, 0]), float(np.sqrt(law.scale[0, 0, 0])), float(law.degrees[0])
+    return 0.0, float(np.sqrt(law.scale[0, 0, 0])), float(law.degrees[0])
 
 
 def counted_transitions(label: Ints, states: int) -> Floats:

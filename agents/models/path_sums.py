@@ -1,7 +1,7 @@
 """The law of a sum of returns along a hidden chain, by characteristic functions on a grid.
 
 With the emissions' characteristic functions D(u) on the diagonal and the transition A, the sum over h steps
-that begin in state i has the characteristic function [(D A)^(h−1) D 1]_i, which is the mixture over every path of
+that begin in state i has the characteristic function [(D A)^(h−1) D 1]_i: the mixture over every path of
 states. The emissions' densities are sampled on the grid: for smooth densities that is exact but for rounding,
 as is the way back. Densities are cut off where a single return beyond decides on which side the sum ends;
 that mass and its expectation are added from the closed form.
@@ -19,11 +19,11 @@ from protocol.kernels import kernel
 
 Complexes = NDArray[np.complex128]
 
-FINENESS, LEAST_FINENESS = 8, 4
+FINENESS, LEAST_FINENESS = 8, 2
 DEVIATIONS = 8.0
 RARE = 1e-5
 MARGIN = 1.5
-MOST_POINTS = 2**18
+MOST_POINTS = 2**19
 MOST_SPREAD = 3.0
 
 
@@ -39,7 +39,7 @@ class Steps(NamedTuple):
     degrees : (K,) float64
         Infinite: Gaussian.
     transition : (K, K) float64
-    count : int
+    horizon : int
         Number of steps, h.
     """
 
@@ -47,7 +47,7 @@ class Steps(NamedTuple):
     scale: Floats
     degrees: Floats
     transition: Floats
-    count: int
+    horizon: int
 
 
 class Grid(NamedTuple):
@@ -85,10 +85,10 @@ def chosen_grid(steps: Steps) -> Grid:
     finite = np.isfinite(steps.degrees)
     degrees = np.where(finite, steps.degrees, 10.0)
     spread = np.where(finite, np.minimum(degrees / (degrees - 2), MOST_SPREAD), 1.0) ** 0.5
-    rare = np.where(finite, -special.stdtrit(degrees, RARE / steps.count), 0.0)
-    cut = float((steps.scale * np.maximum(DEVIATIONS * steps.count**0.5 * spread, rare)).max())
-    width = MARGIN * cut + steps.count * float(np.abs(steps.mean).max())
-    finest = float(steps.scale.min()) * min(isqrt(steps.count), 2) / FINENESS
+    rare = np.where(finite, -special.stdtrit(degrees, RARE / steps.horizon), 0.0)
+    cut = float((steps.scale * np.maximum(DEVIATIONS * steps.horizon**0.5 * spread, rare)).max())
+    width = MARGIN * cut + steps.horizon * float(np.abs(steps.mean).max())
+    finest = float(steps.scale.min()) * min(isqrt(steps.horizon), 2) / FINENESS
     step = max(finest, 2 * width / MOST_POINTS)
     half = fft.next_fast_len(ceil(width / step), real=True)
     return Grid(2 * half, step, cut)
@@ -97,13 +97,13 @@ def chosen_grid(steps: Steps) -> Grid:
 def path_sums(steps: Steps) -> Curves:
     """Tabulate the law of the sum from each first state.
 
-    Nodes are about an eighth of the calmest state's scale times √h apart. A state narrower than four points of
-    the finest grid is widened to that.
+    Nodes are about an eighth of the calmest state's scale times √h apart. A state narrower than two
+    distances of the finest grid's points is widened to that.
     """
     grid = chosen_grid(steps)
     steps = steps._replace(scale=np.maximum(steps.scale, LEAST_FINENESS * grid.step))
     spectrum = fft.rfft(sampled_densities(steps, grid), axis=0)
-    fill_paths(spectrum, steps.transition, steps.count, np.empty((2, *steps.transition.shape), complex))
+    fill_paths(spectrum, steps.transition, steps.horizon, np.empty((2, *steps.transition.shape), complex))
     return _curves(spectrum, steps, grid)
 
 
@@ -180,18 +180,18 @@ def _curves(spectrum: Complexes, steps: Steps, grid: Grid) -> Curves:
     angle = np.pi * np.arange(len(spectrum))[:, None] / grid.size
     with np.errstate(divide="ignore", invalid="ignore"):
         inner = np.where(angle > 0, np.sin(angle) / angle**2 - np.cos(angle) / angle, 0.0)
-    points = grid.step * (np.arange(grid.size) - grid.size // 2)[:, None]
+    points: Floats = grid.step * (np.arange(grid.size) - grid.size // 2)[:, None].astype(np.float64)
     mass = _back(spectrum * np.sinc(angle / np.pi), grid)
     moment = points * mass + _back(spectrum * (0.5j * grid.step * inner), grid)
     density = _back(spectrum * np.exp(1j * angle), grid) / grid.step
     beyond = np.maximum(1 - mass.sum(axis=0), 0) / 2
-    visits = expected_visits(steps.transition, steps.count)
+    visits = expected_visits(steps.transition, steps.horizon)
     mean = visits @ steps.mean
-    far = visits @ _expectation_beyond(steps, grid.cut) + beyond * mean
+    far = visits @ _expectation_beyond(steps, grid.cut) + (mean - moment.sum(axis=0)) / 2
     cumulative = np.clip(np.maximum.accumulate(beyond + np.cumsum(mass, axis=0)), 0, 1)
     upper = far + moment.sum(axis=0) - np.cumsum(moment, axis=0)
-    kept = slice(None, None, max(1, isqrt(steps.count) // 2))
-    nodes = points[kept, 0] + grid.step / 2
+    kept = slice(None, None, max(1, isqrt(steps.horizon) // 2))
+    nodes: Floats = points[kept, 0] + grid.step / 2
     return Curves(nodes, cumulative[kept], np.maximum(density[kept], 0), upper[kept], mean)
 
 

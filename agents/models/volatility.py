@@ -1,10 +1,11 @@
-"""Competitors without regimes: a fixed law, an exponentially weighted variance, GARCH(1,1) with Student-t tails.
+"""Competitors without regimes: a fixed law, an exponentially weighted variance, and GARCH(1,1)-t.
 
 All three are one recursion of the next step's variance, v' = ω + α·y² + β·v, on returns y of mean 0. The sum
 over several steps has the sum of the variances expected; its tails are those that such sums had in training,
 in units of what was forecast for them, so that clustering and thinning of tails are both in them.
 """
 
+from abc import ABC, abstractmethod
 from math import ceil, exp, log
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ class Shape(NamedTuple):
     scale: float
 
 
-class Volatility:
+class Volatility(ABC):
     """A model of the variance of returns whose mean is 0; see `Fixed`, `Ewma` and `GarchT`.
 
     Attributes
@@ -93,8 +94,9 @@ class Volatility:
         self._shapes: dict[float, Shape] = {}
         return self
 
+    @abstractmethod
     def _estimate(self, known: Floats) -> Recursion:
-        raise NotImplementedError
+        """The recursion of what is known of the training sample."""
 
     def observe(self, value: float) -> None:
         """Learn one return; NaN is missing."""

@@ -1,9 +1,10 @@
 """Policies of a sweep along the same price paths: numbers, tables and files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -92,7 +93,7 @@ def margins(
 
 
 def margin_table(found: Margins) -> Table:
-    """Mean over worlds, with the half-width of its 95 % interval; a star where it differs from the baseline."""
+    """Mean over worlds and half-width of its 95 % interval; a star where it differs from the baseline."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("policy", no_wrap=True)
     for number in NUMBERS:
@@ -104,7 +105,7 @@ def margin_table(found: Margins) -> Table:
     return table
 
 
-def _cell(row: Mapping[str, float], number: str, other: bool) -> str:
+def _cell(row: Mapping[Hashable, Any], number: str, other: bool) -> str:
     unit = 100 if number in PERCENT else 1
     half = unit * (row["high"] - row["mean"])
     star = "*" if other and not row["difference_low"] <= 0 <= row["difference_high"] else ""
