@@ -212,7 +212,7 @@ def engine_words(run: Run) -> dict[str, object]:
     route = "were never enacted" if settings["route"] == "shadow" else "came into force"
     changes = int((run.parameters["block"] > 0).sum())
     decisions = len(run.more["decisions"])
-    text = f"A {settings['model']} engine took {count(decisions, 'decision')}; they {route}"
+    text = f"The engine ({settings['model']}) took {count(decisions, 'decision')}; they {route}"
     text += f" as {count(changes, 'change')} of a parameter." if changes else "."
     return {"text": text, "rows": law_table(run)}
 

@@ -99,6 +99,7 @@ def books(draw: st.DrawFn) -> Book:
         book.collateral[:, account] = draw(pairs(0, 10**5))
         book.size[:, account] = draw(pairs(-(10**6), 10**6))
         book.funding_paid[:, account] = draw(pairs(-(10**6), 10**6))
+        book.kept[:, account] = draw(st.sampled_from([[0, 0], [20_000, 0], [1, 300_000]]))
         book.entry[:, account] = np.where(book.size[:, account] != 0, draw(pairs(1, 10**9)), 0)
     book.open_interest[:] = np.maximum(book.size, 0).sum(axis=1)
     return book
@@ -127,13 +128,16 @@ def expected_rate(rules: RiskParameters, market: int, notional: int) -> int:
     return floor(rate)
 
 
-def expected_margin(rules: RiskParameters, market: int, lots: int, price: int, rate: int) -> tuple[int, int]:
+def expected_margin(
+    rules: RiskParameters, market: int, lots: int, price: int, rate: int, kept: int = 0
+) -> tuple[int, int]:
     """Initial and maintenance margin of a position, without own leverage, floor and additions."""
+    hold = int(rules.maintenance[market])
     notional, root = lots * price, Fraction(float(rules.root[market])) * exact_root(lots)
     found = []
     for base, slope, tiers in (
         (rate, rules.slope_initial, rules.tier_initial),
-        (int(rules.maintenance[market]), rules.slope_maintenance, rules.tier_maintenance),
+        (min(hold, kept) if kept else hold, rules.slope_maintenance, rules.tier_maintenance),
     ):
         sized = max(Fraction(base), Fraction(4, 5) * base + root)
         needed = ceil(notional * (sized + Fraction(float(slope[market])) * lots) / PPM)
@@ -148,7 +152,8 @@ def expected_position(book: Book, rules: RiskParameters, account: int, market: i
     size, mark = int(book.size[market, account]), int(book.mark[market])
     notional, least = abs(size) * mark, int(rules.margin_floor[market])
     rate = expected_rate(rules, market, int(book.open_interest[market]) * mark)
-    margin = expected_margin(rules, market, abs(size), mark, rate)
+    kept = int(book.kept[market, account])
+    margin = expected_margin(rules, market, abs(size), mark, rate, kept)
     added = int(rules.position_margin[market]) + share(notional, rules.exit_fee)
     own = share(notional, int(book.own_initial[account]))
     gain = max(size * (mark - Fraction(float(book.entry[market, account]))), Fraction(0))

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("docs/tutorial.md", "docs/sweeps.md", "docs/world.md", "docs/regimes.md", "README.md")
+PAGES = (
+    "docs/tutorial.md",
+    "docs/sweeps.md",
+    "docs/world.md",
+    "docs/regimes.md",
+    "docs/calibration.md",
+    "docs/engine.md",
+    "README.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

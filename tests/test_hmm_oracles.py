@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 
 def theirs(start: Markov, diagonal: bool, implementation: str) -> Any:
     """hmmlearn's model with priors off, at the start."""
-    oracle = pytest.importorskip("hmmlearn.hmm", reason="hmmlearn is not installed: pip install hmmlearn")
+    oracle = pytest.importorskip("hmmlearn.hmm", reason="hmmlearn is not installed")
     model = oracle.GaussianHMM(
         start.states,
         "diag" if diagonal else "full",
