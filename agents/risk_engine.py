@@ -5,7 +5,7 @@ expects into targets for each market's parameters. The control law decides how f
 decides is a proposal with a time from which it holds; whoever runs the venue enacts it, or does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import mesa
@@ -141,8 +141,16 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         self.observation: Observation | None = None
         self.ordinary_depth = np.zeros(self.markets)
 
+    def feel(self, prices: Mapping[str, Ints | Floats]) -> None:
+        """Take in the prices of a block's end; see `Sensors.feel`."""
+        self.sensors.feel(prices)
+
+    def due(self, time: float) -> bool:
+        """Whether an observation, and with it a decision, is due."""
+        return time % self.settings.every == 0
+
     def watch(self, view: View, regime: int = HIDDEN) -> list[Decision]:
-        """Take in a block; decide where an observation is due.
+        """Observe, and decide; nothing while the burn-in lasts.
 
         Parameters
         ----------
@@ -151,11 +159,8 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         regime : int
             The hidden one, for a forecaster that may know it.
         """
-        self.sensors.feel(view)
         if not self.ordinary_depth.any():
             self.ordinary_depth = view.outside_depth.copy()
-        if view.time % self.settings.every:
-            return []
         self.observation = seen = self.sensors.observe(view)
         returns = seen.value("returns", self.markets)
         inputs = np.column_stack([seen.value(name, self.markets) for name in self.settings.inputs])

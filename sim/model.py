@@ -117,8 +117,11 @@ class Model(mesa.Model):  # type: ignore[misc]
 
         It is given the hidden regime only if it is the one that is meant to know it.
         """
-        engine = self.risk_engine
+        engine, book = self.risk_engine, self.exchange.book
         if engine is None:
+            return
+        engine.feel({"oracle": book.oracle, "mark": book.mark, "outside": outside})
+        if not engine.due(self.time):
             return
         view = self.view(outside)
         hidden = self.world.regime if engine.settings.model == "hindsight" else None

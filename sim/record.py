@@ -162,8 +162,8 @@ class Recorder:
         return model.world.traces() | ({} if model.risk_engine is None else model.governance.traces)
 
     def record_engine(self, engine: RiskEngine, decisions: list[Decision]) -> None:
-        """Append what a risk engine saw, thought and decided, where an observation was due."""
-        if engine.observation is None or engine.observation.time != self.model.time:
+        """Append what a risk engine saw, thought and decided."""
+        if engine.observation is None:
             return
         self.decisions += decisions
         model = engine.forecaster

@@ -5,6 +5,7 @@ the time at which it is available. A decision uses, of each, the newest one that
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from agents.engine.settings import FEATURES, Feature, RiskEngineSettings
 from agents.role import View
 from protocol.arithmetic import MICRO
-from protocol.book import Floats, first_trader
+from protocol.book import Floats, Ints, first_trader
 
 YEAR_SECONDS = 31_536_000
 NEAR = 0.02
@@ -72,16 +73,15 @@ class Sensors:
         self.waiting: dict[Feature, deque[Reading]] = {name: deque() for name in FEATURES}
         self.known: dict[Feature, Reading] = {}
         self.price, self.last = np.zeros((2, markets))
-        self.squares, self.moves, self.since = np.zeros(markets), 0, 0
+        self.squares, self.since = np.zeros(markets), 0
 
-    def feel(self, view: View) -> None:
-        """Take in the price of a block's end, for realised volatility."""
-        price = self._price(view)
-        if self.moves == 0 and not self.last.any():
+    def feel(self, prices: Mapping[str, Ints | Floats]) -> None:
+        """Take in the price of a block's end, (m,) of each kind, for returns and realised volatility."""
+        price = prices[self.settings.price].astype(np.float64)
+        if not self.last.any():
             self.price, self.last = price.copy(), price.copy()
         else:
             self.squares += np.log(price / self.price) ** 2
-            self.moves += 1
             self.price = price
 
     def observe(self, view: View) -> Observation:
@@ -124,11 +124,6 @@ class Sensors:
         self.last = self.price.copy()
         self.squares, self.since = np.zeros(self.markets), 0
         return returns, np.log(variance) / 2
-
-    def _price(self, view: View) -> Floats:
-        chosen = {"oracle": view.book.oracle, "outside": view.outside, "mark": view.book.mark}
-        price: Floats = chosen[self.settings.price].astype(np.float64)
-        return price
 
 
 def imbalance(view: View) -> Floats:
