@@ -11,9 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import config, njit
+from numba import config, njit, types
+from numba.cpython.unsafe.tuple import tuple_setitem
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# (items, place, value): the tuple with one item replaced; a wrapper of ours would keep it out of registers
+with_item = tuple_setitem
 
 
 def source_digest(root: Path) -> str:
@@ -54,3 +59,23 @@ def fragment(function: Function) -> Function:
     options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
     compiled: Function = njit(**options)(function)
     return compiled
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_of(context: Any, number: Any) -> Any:
+    """The 64 bits of a float as an integer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.int64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def float_of(context: Any, bits: Any) -> Any:
+    """The float that 64 bits stand for."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.float64))
+
+    return types.float64(types.int64), generate

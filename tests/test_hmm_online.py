@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from hidden_chains import drawn, planted
 
+from agents.models.baum_welch import Effort
 from agents.models.emissions import emissions
 from agents.models.hmm import HMM
+from agents.models.maximisation import Form, Penalty, maximise, resolve
 from agents.models.observations import read_observations
-from agents.models.online import Memory, OnlineHMM, Pace, learn
+from agents.models.online import OnlineHMM, Pace
 from agents.models.parameters import stationary_law
-from agents.models.smoothing import expect, moments
+from agents.models.running import Memory, describe, learn
+from agents.models.smoothing import Moments, expect, moments
 from protocol.book import Floats
 
 
@@ -81,7 +84,8 @@ def test_a_missing_row_moves_the_chain_alone() -> None:
 
     assert increments[0] == 0
     np.testing.assert_allclose(online.probability_, probability @ before.transition, atol=1e-14)
-    assert online.parameters_ is before
+    for now, then in zip(online.parameters_, before, strict=True):
+        np.testing.assert_array_equal(now, then)
 
 
 def test_the_step_falls_to_its_floor_and_never_exceeds_its_cap() -> None:
@@ -113,3 +117,85 @@ def test_a_pace_without_sense_is_refused(pace: Pace) -> None:
 
     with pytest.raises(ValueError, match=r"0\.5 < decay <= 1, 0 < most < 1 and trust >= 0 must hold"):
         OnlineHMM(model, values, pace)
+
+
+def test_scales_below_the_floor_are_lifted_on_the_way() -> None:
+    """Calm that is ten times calmer than any before: the floor holds, and the trust region is far away."""
+    values, _ = drawn(planted(2, 2), 1000, "floor")
+    model = HMM(2, "gaussian", penalty=Penalty(variance=0.0, floor=0.5)).fit(values)
+    online = OnlineHMM(model, values, Pace(trust=10.0))
+    online.update(1e-2 * drawn(planted(2, 2), 1000, "calmer")[0])
+    floor = np.sqrt(resolve(model.penalty, read_observations(values), 2).floor)
+    unit = online.parameters_.scale / np.outer(floor, floor)
+
+    assert np.linalg.eigvalsh(unit).min() == pytest.approx(1)
+
+
+def test_states_cross_in_the_midst_of_a_batch_as_one_by_one() -> None:
+    """The calm state becomes the wild one; rows learnt together or singly give the same model."""
+    values, _ = drawn(planted(2), 1000, "cross")
+    level = HMM(2, "gaussian", order="level").fit(values)
+    later = drawn(planted(2)._replace(mean=np.array([[6.0], [-6.0]])), 1500, "crossed")[0]
+    whole, single = (OnlineHMM(level, values, Pace(trust=10.0, least=0.05)) for _ in range(2))
+    whole.update(later)
+    for row in later:
+        single.update(row[None])
+        assert np.diff(single.parameters_.mean[:, 0]) > 0
+
+    for one, other in zip(whole.parameters_, single.parameters_, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert whole.parameters_.volatility[0, 0] > whole.parameters_.volatility[1, 0]
+
+
+def test_parameters_taken_out_do_not_move() -> None:
+    _, online = followed(Pace(), np.array([0.1]))
+    before = online.parameters_
+    scale = before.scale.copy()
+    online.update(np.array([5.0, -5.0]))
+
+    np.testing.assert_array_equal(before.scale, scale)
+    assert not np.array_equal(online.parameters_.scale, scale)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [([[1.0, 2.0]], r"rows must hold 1 series, got the shape \(1, 2\)"), ([np.inf], "must not be infinite")],
+)
+def test_rows_that_do_not_fit_are_refused(values: list[float], rule: str) -> None:
+    _, online = followed(Pace(), np.array([0.1]))
+
+    with pytest.raises(ValueError, match=rule):
+        online.update(values)
+
+
+@pytest.mark.kernel
+def test_features_of_a_row_are_those_of_a_sample() -> None:
+    sample = read_observations(drawn(planted(2, 4), 3, "features")[0])
+    found = np.empty_like(sample.features)
+    for value, out in zip(sample.values, found, strict=True):
+        describe(value, sample.centre, out)
+
+    np.testing.assert_array_equal(found, sample.features)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("degrees", [np.inf, 5.0])
+@pytest.mark.parametrize("form", [Form(), Form(diagonal=True), Form(shared_degrees=True)])
+def test_a_step_is_the_maximisation_of_a_batch(degrees: float, form: Form) -> None:
+    """Parameters after an observation are those that `maximise` finds in the running statistics."""
+    values, _ = drawn(planted(2, 2, degrees), 1000, "step")
+    model = HMM(2, "gaussian" if np.isinf(degrees) else "student_t", form, effort=Effort(2)).fit(values)
+    online = OnlineHMM(model, values)
+    before = online.parameters_
+    online.update(values[:1])
+    statistics = online.memory.sums, online.memory.pairs
+    sums, pairs = (each @ online.probability_ / online.step_ for each in statistics)
+    found = Moments(sums[None, :, 0], sums[None, :, 1], sums[None, :, 2:])
+    expected = maximise(before, read_observations(values), found, online.prior, form)
+    moves = pairs + online.prior.moves
+
+    for one, other in zip(online.parameters_[2:], expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+    moves /= moves.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(online.parameters_.transition, moves, rtol=1e-12)
+    assert not np.array_equal(before.scale, online.parameters_.scale)

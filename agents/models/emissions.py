@@ -1,6 +1,6 @@
 """Densities of observations in each state, Gaussian or Student-t, with any series missing."""
 
-from math import inf, lgamma, log, pi
+from math import lgamma
 from typing import NamedTuple
 
 import numpy as np
@@ -37,41 +37,48 @@ class Emissions(NamedTuple):
 def emissions(parameters: Markov, observed: Mask) -> Emissions:
     """Prepare the densities of a model for the patterns of a sample, (P, D)."""
     states, series = parameters.mean.shape
-    student = np.isfinite(parameters.degrees)
-    sizes = observed.sum(axis=1)
-    root, logs = np.zeros((len(observed), states, series, series)), np.zeros((len(observed), states))
-    if not fill_roots(parameters.scale, observed, root, logs):
+    shape = len(observed), states
+    root, constant, half = np.zeros((*shape, series, series)), np.zeros(shape), np.zeros(shape)
+    law = Emissions(parameters.mean, root, constant, parameters.degrees, half)
+    if not fill_law(parameters.scale, observed, law):
         raise np.linalg.LinAlgError("a scale must be positive definite")
-    peak = np.array([[_peak(degrees, size) for degrees in parameters.degrees] for size in sizes])
-    half = np.where(student, (parameters.degrees + sizes[:, None]) / 2, 0.0)
-    return Emissions(parameters.mean, root, peak + logs, parameters.degrees, half)
+    return law
 
 
 @kernel
-def fill_roots(scale: Floats, observed: Mask, root: Floats, logs: Floats) -> bool:
-    """Write inverse Cholesky factors of what is observed, and the logarithms of their determinants.
+def fill_law(scale: Floats, observed: Mask, out: Emissions) -> bool:
+    """Write all but means and degrees; the rest is zero before.
 
     Returns
     -------
     bool
         False if a scale is not positive definite.
     """
-    series = scale.shape[1]
     for p in range(len(observed)):
+        size = observed[p].sum()
         for k in range(len(scale)):
-            for i in range(series):
+            degrees = out.degrees[k]
+            out.constant[p, k] = log_peak(degrees, size)
+            out.half[p, k] = 0.5 * (degrees + size) if degrees < np.inf else 0.0
+            for i in range(len(observed[p])):
                 if observed[p, i]:
-                    pivot = eliminate(scale[k], observed[p], root[p, k], i)
+                    pivot = eliminate(scale[k], observed[p], out.root[p, k], i)
                     if not pivot > 0.0:
                         return False
-                    logs[p, k] -= np.log(pivot)
-            for i in range(series):
-                for j in range(i):
-                    total = 0.0
-                    for m in range(j, i):
-                        total += root[p, k, i, m] * root[p, k, m, j]
-                    root[p, k, i, j] = -total * root[p, k, i, i]
+                    out.constant[p, k] -= np.log(pivot)
+            invert(out.root[p, k])
     return True
+
+
+@kernel
+def invert(root: Floats) -> None:
+    """Turn a lower triangle, its diagonal inverted, into its inverse."""
+    for i in range(len(root)):
+        for j in range(i):
+            total = 0.0
+            for m in range(j, i):
+                total += root[i, m] * root[m, j]
+            root[i, j] = -total * root[i, i]
 
 
 @kernel
@@ -90,11 +97,13 @@ def eliminate(scale: Floats, there: Mask, root: Floats, i: int) -> float:
     return pivot
 
 
-def _peak(degrees: float, count: int) -> float:
-    """Log density at the mean of a standard law in `count` dimensions."""
-    if degrees == inf:
-        return -0.5 * count * log(2 * pi)
-    return lgamma((degrees + count) / 2) - lgamma(degrees / 2) - 0.5 * count * log(pi * degrees)
+@kernel
+def log_peak(degrees: float, size: int) -> float:
+    """Log density at the mean of a standard law in `size` dimensions."""
+    if degrees == np.inf:
+        return -0.5 * size * np.log(2 * np.pi)
+    law = lgamma((degrees + size) / 2) - lgamma(degrees / 2)
+    return law - 0.5 * size * np.log(np.pi * degrees)
 
 
 def log_densities(sample: Observations, parameters: Markov) -> Floats:
@@ -118,7 +127,7 @@ def log_density(value: Floats, pattern: int, law: Emissions, state: int) -> floa
     square = distance(value, pattern, law, state)
     if law.half[pattern, state] == 0.0:
         return law.constant[pattern, state] - 0.5 * square
-    return law.constant[pattern, state] - law.half[pattern, state] * np.log1p(square / law.degrees[state])
+    return law.constant[pattern, state] - law.half[pattern, state] * np.log(1.0 + square / law.degrees[state])
 
 
 @fragment

@@ -131,7 +131,7 @@ def absorb(predicted: Floats, density: Floats, out: Floats) -> float:
     return highest + np.log(total)
 
 
-@kernel
+@fragment
 def filter_step(
     probability: Floats, value: Floats, transition: Floats, law: Emissions, work: Floats
 ) -> float:

@@ -4,12 +4,12 @@ The variances' penalty follows J. Chen, X. Tan and R. Zhang, "Inference for norm
 variance", Statistica Sinica 18 (2008): −a Σ (tr S₀Σ⁻¹ + log |ΣS₀⁻¹|), with S₀ the variances of the sample.
 """
 
-from math import log
 from typing import NamedTuple
 
 import numpy as np
 
-from agents.models.observations import Observations, product_places
+from agents.models.completion import Completed, completed
+from agents.models.observations import Observations
 from agents.models.parameters import LEAST_DEGREES, MOST_DEGREES, Markov
 from agents.models.smoothing import Moments
 from protocol.book import Floats, Mask
@@ -160,81 +160,32 @@ def maximise(
     scale : (K, D, D) ndarray
     degrees : (K,) ndarray
     """
-    count, weight, first, second = _completed(parameters, sample, found)
-    visited = (count > 0) & (weight > 0)
-    shift = first / np.where(visited, weight, 1.0)[:, None]
-    spread = second - weight[:, None, None] * shift[:, :, None] * shift[:, None, :]
-    target = 2 * prior.weight * np.diag(prior.variance)
-    scale = (spread + target) / np.where(visited, count + 2 * prior.weight, 1.0)[:, None, None]
-    if form.diagonal:
-        scale = scale * np.eye(parameters.series)
-    if not visited.all():
-        shift = np.where(visited[:, None], shift, parameters.mean - sample.centre)
-        scale = np.where(visited[:, None, None], scale, parameters.scale)
-    degrees = _degrees(parameters, sample.observed, found, form)
-    return sample.centre + shift, _lifted(scale, prior.floor), degrees
+    mean, scale, degrees = parameters.mean.copy(), parameters.scale.copy(), parameters.degrees.copy()
+    settle(completed(parameters, sample, found), sample.centre, prior, form.diagonal, (mean, scale))
+    settle_degrees(sample.observed, found, form.shared_degrees, degrees)
+    return mean, lifted(scale, prior.floor), degrees
 
 
-def _completed(
-    parameters: Markov, sample: Observations, found: Moments
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Moments around the centre in which what is missing has its expectation given what is there."""
-    states, series = parameters.mean.shape
-    count, weight = np.zeros(states), np.zeros(states)
-    first, second = np.zeros((states, series)), np.zeros((states, series, series))
-    for p, there in enumerate(sample.observed):
-        if not there.any():
+@kernel
+def settle(sums: Completed, centre: Floats, prior: Prior, diagonal: bool, out: tuple[Floats, Floats]) -> None:
+    """Write means and scales, (K, D) and (K, D, D); states that were not visited keep theirs."""
+    mean, scale = out
+    for k in range(len(mean)):
+        count, weight, first = sums.occupancy[k], sums.weight[k], sums.first[k]
+        if not (count > 0.0 and weight > 0.0):
             continue
-        total, linear, square = _unpacked(found.weighted[p], series)
-        count += found.occupancy[p]
-        weight += total
-        if there.all():
-            first += linear
-            second += square
-            continue
-        fill, offset, rest = _imputation(parameters, sample.centre, there)
-        level = np.einsum("kij,kj->ki", fill, linear)
-        cross = level[:, :, None] * offset[:, None, :]
-        first += level + total[:, None] * offset
-        second += fill @ square @ fill.transpose(0, 2, 1) + cross + cross.transpose(0, 2, 1)
-        second += total[:, None, None] * offset[:, :, None] * offset[:, None, :]
-        second += found.occupancy[p][:, None, None] * rest
-    return count, weight, first, second
+        whole = count + 2.0 * prior.weight
+        for i in range(len(first)):
+            for j in range(len(first)):
+                spread = sums.second[k, i, j] - first[i] * first[j] / weight
+                if i == j:
+                    scale[k, i, i] = (spread + 2.0 * prior.weight * prior.variance[i]) / whole
+                else:
+                    scale[k, i, j] = 0.0 if diagonal else spread / whole
+            mean[k, i] = centre[i] + first[i] / weight
 
 
-def _unpacked(weighted: Floats, series: int) -> tuple[Floats, Floats, Floats]:
-    """Sums of features, (K, M), as weights (K,), first (K, D) and second moments (K, D, D)."""
-    rows, columns = product_places(series)
-    square = np.empty((len(weighted), series, series))
-    square[:, rows, columns] = square[:, columns, rows] = weighted[:, 1 + series :]
-    return weighted[:, 0], weighted[:, 1 : 1 + series], square
-
-
-def _imputation(parameters: Markov, centre: Floats, there: Mask) -> tuple[Floats, Floats, Floats]:
-    """How deviations from the centre are completed, and what stays unknown.
-
-    Returns
-    -------
-    fill : (K, D, D) ndarray
-        Times the observed deviations,
-    offset : (K, D) ndarray
-        plus this, are the expected ones.
-    rest : (K, D, D) ndarray
-        Scale of what is missing given what is there.
-    """
-    scale, away = parameters.scale, parameters.mean - centre
-    fill = np.tile(np.diag(there.astype(np.float64)), (parameters.states, 1, 1))
-    offset, rest = np.zeros_like(away), np.zeros_like(scale)
-    seen, hidden = np.flatnonzero(there), np.flatnonzero(~there)
-    cross = scale[:, hidden[:, None], seen]
-    slope = np.linalg.solve(scale[:, seen[:, None], seen], cross.transpose(0, 2, 1)).transpose(0, 2, 1)
-    fill[:, hidden[:, None], seen] = slope
-    offset[:, hidden] = away[:, hidden] - np.einsum("kij,kj->ki", slope, away[:, seen])
-    rest[:, hidden[:, None], hidden] = scale[:, hidden[:, None], hidden] - slope @ cross.transpose(0, 2, 1)
-    return fill, offset, rest
-
-
-def _lifted(scale: Floats, floor: Floats) -> Floats:
+def lifted(scale: Floats, floor: Floats) -> Floats:
     """The best scales that are nowhere below the floor: in its units no eigenvalue is below 1."""
     if not (floor > 0).all():
         return scale
@@ -245,21 +196,26 @@ def _lifted(scale: Floats, floor: Floats) -> Floats:
     return np.einsum("kij,kj,klj->kil", vectors, np.maximum(values, 1), vectors) * unit
 
 
-def _degrees(parameters: Markov, observed: Mask, found: Moments, form: Form) -> Floats:
-    """Degrees of freedom of Student-t states; Gaussian ones stay so."""
-    if np.isinf(parameters.degrees).any():
-        return parameters.degrees
-    sizes = observed.sum(axis=1)
-    used = sizes > 0
-    counts = found.occupancy[used]
-    half = (parameters.degrees + sizes[used, None]) / 2
-    drift = np.array([[digamma(x) - log(x) for x in row] for row in half])
-    level = found.tail[used] + counts * drift
-    total, level = counts.sum(axis=0), level.sum(axis=0)
-    if form.shared_degrees:
-        total, level = (np.full_like(total, each.sum()) for each in (total, level))
-    pairs = zip(total, level, parameters.degrees, strict=True)
-    return np.array([solve_degrees(y / n) if n > 0 else old for n, y, old in pairs])
+@kernel
+def settle_degrees(observed: Mask, found: Moments, shared: bool, degrees: Floats) -> None:
+    """Renew the degrees of freedom of Student-t states, (K,); Gaussian ones stay so."""
+    every, every_level = 0.0, 0.0
+    for k in range(len(degrees)):
+        if degrees[k] == np.inf:
+            return
+        total, level = 0.0, 0.0
+        for p in range(len(observed)):
+            size = observed[p].sum()
+            if size > 0:
+                half = (degrees[k] + size) / 2
+                total += found.occupancy[p, k]
+                level += found.tail[p, k] + found.occupancy[p, k] * (digamma(half) - np.log(half))
+        every, every_level = every + total, every_level + level
+        if total > 0.0 and not shared:
+            degrees[k] = solve_degrees(level / total)
+    if shared and every > 0.0:
+        for k in range(len(degrees)):
+            degrees[k] = solve_degrees(every_level / every)
 
 
 @kernel

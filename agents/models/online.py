@@ -11,17 +11,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agents.models.emissions import Emissions, distance, emissions, log_density
-from agents.models.filtering import absorb, predict
+from agents.models.completion import Completed
+from agents.models.emissions import emissions
+from agents.models.following import Anchor, Present, follow, step_after
 from agents.models.hmm import HMM
-from agents.models.maximisation import Prior, maximise, resolve
-from agents.models.observations import read_observations
+from agents.models.maximisation import Prior, lifted, resolve
+from agents.models.observations import Observations, read_observations
 from agents.models.parameters import Markov, state_order
+from agents.models.running import OCCUPANCY, Memory
 from agents.models.smoothing import Moments, expect, moments
 from protocol.book import Floats
-from protocol.kernels import kernel
 
-OCCUPANCY, TAIL, FEATURES = 0, 1, 2
 CYCLES = 8.0
 
 
@@ -46,26 +46,6 @@ class Pace(NamedTuple):
 
 
 USUAL = Pace()
-
-
-class Memory(NamedTuple):
-    """The filter and the running statistics, each given the state at the present end.
-
-    Attributes
-    ----------
-    probability : (K,) float64
-    pairs : (K, K, K) float64
-        Share of moves from the first to the second state, for each state at the end.
-    sums : (K, M, K) float64
-        Occupancy, tail and weighted features of each state, for each state at the end.
-    density : (K,) float64
-        Room for the densities of an observation.
-    """
-
-    probability: Floats
-    pairs: Floats
-    sums: Floats
-    density: Floats
 
 
 class OnlineHMM:
@@ -96,16 +76,29 @@ class OnlineHMM:
         if not np.all(sample.observed, axis=1)[sample.pattern].all():
             raise ValueError("a batch to start from must have no missing values")
         self.model, self.pace = model, pace
-        self.whole = sample
-        self.parameters_ = self.reference = model.parameters_
+        self.reference = model.parameters_
         self.prior: Prior = resolve(model.penalty, sample, model.states)
         found = expect(sample, self.reference)
         sums = moments(sample, self.reference, found.smoothed)
-        self.memory = _memory(found.smoothed[-1], found.transitions.sum(axis=0), sums)
-        self.after = Memory(*(np.empty_like(each) for each in self.memory))
         self.size = sample.size
         cycle = float(np.minimum(self.reference.dwell, self.size).sum())
         self.least = 1 / (CYCLES * cycle) if pace.least is None else pace.least
+        numbers = np.array([pace.decay, self.least, pace.most, pace.trust])
+        volatility, form = self.reference.volatility, model.form
+        shape = form.diagonal, form.shared_degrees, model.order == "level"
+        self.anchor = Anchor(sample.observed, sample.centre, volatility, self.prior, numbers, *shape)
+        memory = _memory(found.smoothed[-1], found.transitions.sum(axis=0), sums)
+        self.present = _present(self.reference, memory, sample)
+
+    @property
+    def parameters_(self) -> Markov:
+        """The present parameters; states stay in the model's order."""
+        return Markov(*(each.copy() for each in self.present.parameters))
+
+    @property
+    def memory(self) -> Memory:
+        """The running statistics."""
+        return self.present.memory
 
     @property
     def probability_(self) -> Floats:
@@ -114,8 +107,8 @@ class OnlineHMM:
 
     @property
     def step_(self) -> float:
-        """Weight of the newest observation."""
-        return min(self.pace.most, max(self.size**-self.pace.decay, self.least))
+        """Weight of the next observation."""
+        return float(step_after(self.size, self.anchor.pace))
 
     def update(self, values: ArrayLike) -> Floats:
         """Learn from observations, one after the other.
@@ -130,32 +123,26 @@ class OnlineHMM:
         (n,) ndarray
             Log predictive density of each, under the parameters before it; 0 where missing.
         """
-        sample = read_observations(values, centre=self.whole.centre)
-        if sample.values.shape[1] != self.reference.series:
-            raise ValueError(f"rows must hold {self.reference.series} series, got {sample.values.shape[1]}")
-        there = np.all(sample.observed, axis=1)[sample.pattern]
-        increments = np.zeros(len(there))
-        for t, row in enumerate(zip(sample.values, sample.features, strict=True)):
-            model = emissions(self.parameters_, self.whole.observed), self.parameters_.transition
-            step = self.step_ if there[t] else 0.0
-            increments[t] = learn(self.memory, self.after, model, row, step)
-            self.memory, self.after = self.after, self.memory
-            if there[t]:
-                self.size += 1
-                self._maximise()
+        rows = np.asarray(values, dtype=np.float64)
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        if rows.ndim != 2 or rows.shape[1] != self.reference.series:
+            raise ValueError(f"rows must hold {self.reference.series} series, got the shape {rows.shape}")
+        if np.isinf(rows).any():
+            raise ValueError(f"observations must not be infinite, got {rows[np.isinf(rows).any(axis=1)][0]}")
+        increments, t = np.zeros(len(rows)), 0
+        while t < len(rows):
+            t, self.size = follow(rows, (t, self.size), self.anchor, self.present, increments)
+            if t < len(rows):
+                self._rearrange()
+                t += 1
         return increments
 
-    def _maximise(self) -> None:
-        """Parameters from the running statistics, in order and inside the trust region."""
-        pairs, sums = self.memory.pairs @ self.probability_, self.memory.sums @ self.probability_
-        size = 1 / self.step_
-        parts = sums[:, OCCUPANCY], sums[:, TAIL], sums[:, FEATURES:]
-        found = Moments(*(size * each[None] for each in parts))
-        mean, scale, degrees = maximise(self.parameters_, self.whole, found, self.prior, self.model.form)
-        counts = pairs * size + self.prior.moves
-        transition = counts / counts.sum(axis=1, keepdims=True)
-        moved = Markov(self.reference.initial, transition, mean, scale, degrees)
-        self.parameters_ = self._trusted(self.ordered(moved))
+    def _rearrange(self) -> None:
+        """Raise scales to the floor, put states in order, and apply the trust region."""
+        moved = self.present.parameters
+        moved = moved._replace(scale=lifted(moved.scale, self.prior.floor))
+        for now, then in zip(self.present.parameters, self._trusted(self.ordered(moved)), strict=True):
+            now[...] = then
 
     def ordered(self, moved: Markov) -> Markov:
         """The parameters with states in order, and the memory permuted as they were."""
@@ -184,67 +171,13 @@ def _memory(probability: Floats, pairs: Floats, found: Moments) -> Memory:
     return Memory(probability.copy(), moves, spread, np.empty(states))
 
 
-@kernel
-def learn(
-    memory: Memory, after: Memory, model: tuple[Emissions, Floats], row: tuple[Floats, Floats], step: float
-) -> float:
-    """Filter one observation and move the running statistics toward it.
-
-    Parameters
-    ----------
-    memory : Memory
-    after : Memory
-        The one after the observation, written here.
-    model : (Emissions, (K, K) ndarray)
-        Densities and transition probabilities.
-    row : ((D,) ndarray, (M,) ndarray)
-        The observation and its features.
-    step : float
-        Weight of the observation; 0: it is missing.
-
-    Returns
-    -------
-    float
-        Log predictive density.
-    """
-    law, transition = model
-    states, increment = len(memory.probability), 0.0
-    predict(memory.probability, transition, after.probability)
-    for j in range(states):
-        ahead = after.probability[j]
-        for i in range(states):
-            origin = memory.probability[i] * transition[i, j] / ahead if ahead > 0 else 1.0 / states
-            carry(memory, after, origin, step, i, j)
-    if step > 0.0:
-        for k in range(states):
-            after.density[k] = log_density(row[0], 0, law, k)
-            note(after.sums[k], law, row, step, k)
-        increment = absorb(after.probability, after.density, after.probability)
-    return increment
-
-
-@kernel
-def carry(memory: Memory, after: Memory, origin: float, step: float, i: int, j: int) -> None:
-    """Add the share of the statistics of paths that ended in `i` and now end in `j`."""
-    states, statistics = memory.sums.shape[0], memory.sums.shape[1]
-    for a in range(states):
-        for b in range(states):
-            kept = 0.0 if i == 0 else after.pairs[a, b, j]
-            after.pairs[a, b, j] = kept + origin * (1.0 - step) * memory.pairs[a, b, i]
-        for m in range(statistics):
-            kept = 0.0 if i == 0 else after.sums[a, m, j]
-            after.sums[a, m, j] = kept + origin * (1.0 - step) * memory.sums[a, m, i]
-    after.pairs[i, j, j] += origin * step
-
-
-@kernel
-def note(sums: Floats, law: Emissions, row: tuple[Floats, Floats], step: float, state: int) -> None:
-    """Add an observation to the statistics, (M + 2, K), of the state at the end."""
-    value, features = row
-    weight = 1.0
-    if law.half[0, state] > 0.0:
-        weight = 2.0 * law.half[0, state] / (law.degrees[state] + distance(value, 0, law, state))
-    sums[OCCUPANCY, state] += step
-    sums[TAIL, state] += step * (np.log(weight) - weight)
-    for m in range(len(features)):
-        sums[FEATURES + m, state] += step * weight * features[m]
+def _present(start: Markov, memory: Memory, sample: Observations) -> Present:
+    """Parameters that may move, beginning at a batch fit."""
+    moved = Markov(*(each.copy() for each in start))
+    law = emissions(moved, sample.observed)
+    states, series, features = *start.mean.shape, sample.features.shape[1]
+    found = Moments(np.empty((1, states)), np.empty((1, states)), np.empty((1, states, features)))
+    sums = Completed(*(np.zeros((states, *shape)) for shape in ((), (), (series,), (series, series))))
+    return Present(
+        memory, Memory(*(np.empty_like(each) for each in memory)), moved, law, found, sums, np.empty(features)
+    )

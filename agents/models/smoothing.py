@@ -4,11 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.models.emissions import Emissions, distance, emissions
-from agents.models.filtering import chain
+from agents.models.elementary import logarithm
+from agents.models.emissions import Emissions, emissions
+from agents.models.filtering import Chain, chain
 from agents.models.observations import Observations
 from agents.models.parameters import Markov
-from agents.models.sweeps import Work, backward_sweep, feature_sums, forward_sweep
+from agents.models.sweeps import (
+    Work,
+    backward_sweep,
+    distance_sweep,
+    feature_sums,
+    forward_sweep,
+    relate,
+    run_end,
+)
 from protocol.book import Floats, Ints
 from protocol.kernels import kernel
 
@@ -50,8 +59,22 @@ class Expectation(NamedTuple):
 
 def work_space(count: int, states: int) -> Work:
     """Room for a sample of `count` times."""
-    shape = (count, states)
-    return Work(np.empty(shape), np.empty(shape), np.empty((2, states)))
+    return Work(np.empty((states, count)), np.empty((count, states)), np.empty((2, states)))
+
+
+def go_forward(sample: Observations, parameters: Markov, hidden: Chain, work: Work) -> float:
+    """Forward pass over a sample; returns its log likelihood."""
+    law = emissions(parameters, sample.observed)
+    measure(sample, parameters, law, work.density)
+    relate(sample.pattern, law, work.density)
+    likelihood = forward_sweep(parameters.states)(sample.values, sample.pattern, law, hidden, work)
+    return float(likelihood)
+
+
+def measure(sample: Observations, parameters: Markov, law: Emissions, out: Floats) -> None:
+    """Write the squared distances of the observations from the means of the states, (K, T)."""
+    sweep = distance_sweep(parameters.series, is_diagonal(parameters.scale))
+    sweep(sample.values.ravel(), sample.pattern, law, out)
 
 
 def expect(sample: Observations, parameters: Markov, work: Work | None = None) -> Expectation:
@@ -65,19 +88,22 @@ def expect(sample: Observations, parameters: Markov, work: Work | None = None) -
         From `work_space`; the next call with it overwrites `smoothed`.
     """
     work = work or work_space(len(sample.values), parameters.states)
-    law, hidden = emissions(parameters, sample.observed), chain(parameters, sample)
-    likelihood = forward_sweep(parameters.states, parameters.series, is_diagonal(parameters.scale))(
-        sample.values, sample.pattern, law, hidden, work
-    )
+    hidden = chain(parameters, sample)
+    likelihood = go_forward(sample, parameters, hidden, work)
     pairs = np.zeros(hidden.transition.shape)
     backward_sweep(parameters.states)(hidden, work, pairs)
-    return Expectation(float(likelihood), work.probability, pairs * hidden.transition)
+    return Expectation(likelihood, work.probability, pairs * hidden.transition)
 
 
+@kernel
 def is_diagonal(scale: Floats) -> bool:
     """Whether no series depends on another in any state."""
-    off = ~np.eye(scale.shape[1], dtype=bool)
-    return not scale[:, off].any()
+    for k in range(len(scale)):
+        for i in range(scale.shape[1]):
+            for j in range(i):
+                if scale[k, i, j] != 0.0:
+                    return False
+    return True
 
 
 def moments(sample: Observations, parameters: Markov, smoothed: Floats, diagonal: bool = False) -> Moments:
@@ -89,25 +115,35 @@ def moments(sample: Observations, parameters: Markov, smoothed: Floats, diagonal
     if np.isinf(parameters.degrees).all():
         add_up(sample.features, sample.pattern, smoothed, found.weighted)
         return found._replace(occupancy=found.weighted[:, :, 0].copy(), tail=-found.weighted[:, :, 0])
+    law, room = emissions(parameters, sample.observed), np.empty((2, *smoothed.shape[::-1]))
+    measure(sample, parameters, law, room[0])
     weights = np.empty(smoothed.shape)
-    weigh(sample.values, sample.pattern, emissions(parameters, sample.observed), smoothed, (weights, found))
+    weigh(room, sample.pattern, law, smoothed, (weights, found))
     add_up(sample.features, sample.pattern, weights, found.weighted)
     return found
 
 
 @kernel
-def weigh(
-    values: Floats, pattern: Ints, law: Emissions, smoothed: Floats, out: tuple[Floats, Moments]
-) -> None:
-    """Write how much each observation counts, (T, K), and sum occupancy and tail."""
-    weights, found = out
-    for t in range(len(smoothed)):
-        p = pattern[t]
+def weigh(room: Floats, pattern: Ints, law: Emissions, smoothed: Floats, out: tuple[Floats, Moments]) -> None:
+    """Write how much each observation counts, (T, K), and sum occupancy and tail; distances are spent."""
+    begin, (weights, found) = 0, out
+    while begin < len(pattern):
+        p, end = pattern[begin], run_end(pattern, begin)
         for k in range(smoothed.shape[1]):
-            weight = 1.0
-            if law.half[p, k] > 0.0:
-                square = distance(values[t], p, law, k)
-                weight = 2.0 * law.half[p, k] / (law.degrees[k] + square)
-            weights[t, k] = smoothed[t, k] * weight
-            found.occupancy[p, k] += smoothed[t, k]
-            found.tail[p, k] += smoothed[t, k] * (np.log(weight) - weight)
+            weight, tail = room[0, k, begin:end], room[1, k, begin:end]
+            turn_to_weights(weight, tail, law.half[p, k], law.degrees[k])
+            for t in range(len(weight)):
+                share = smoothed[begin + t, k]
+                weights[begin + t, k] = share * weight[t]
+                found.occupancy[p, k] += share
+                found.tail[p, k] += share * tail[t]
+        begin = end
+
+
+@kernel
+def turn_to_weights(square: Floats, tail: Floats, half: float, degrees: float) -> None:
+    """Turn squared distances into weights w, and write log w − w; `half` is 0 for a Gaussian state."""
+    for t in range(len(square)):
+        weight = 2.0 * half / (degrees + square[t]) if half > 0.0 else 1.0
+        square[t] = weight
+        tail[t] = logarithm(weight) - weight

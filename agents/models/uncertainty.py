@@ -10,13 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.models.emissions import emissions
 from agents.models.filtering import chain
 from agents.models.maximisation import Form
 from agents.models.observations import Observations
 from agents.models.parameters import LEAST_DEGREES, MOST_DEGREES, Markov
-from agents.models.smoothing import work_space
-from agents.models.sweeps import forward_sweep
+from agents.models.smoothing import go_forward, work_space
 from protocol.book import Floats, Ints, Mask
 
 RARE = 1e-6
@@ -129,14 +127,10 @@ def _slope(space: Coordinates, place: int) -> Floats:
 def _information(sample: Observations, space: Coordinates) -> Floats:
     """Minus the second differences of the log likelihood, (p, p)."""
     work = work_space(len(sample.values), space.estimate.states)
-    sweep = forward_sweep(
-        space.estimate.states, space.estimate.series, len(space.lower[0]) == space.estimate.series
-    )
 
     def likelihood(move: Floats) -> float:
         model = displaced(space, move)
-        law = emissions(model, sample.observed)
-        return float(sweep(sample.values, sample.pattern, law, chain(model, sample), work))
+        return go_forward(sample, model, chain(model, sample), work)
 
     steps = STEP * np.eye(space.size)
     out = np.empty((space.size, space.size))
