@@ -12,7 +12,7 @@ import mesa
 import numpy as np
 
 from agents.engine.features import Observation, Sensors
-from agents.engine.forecasters import Forecaster, Sample, open_forecaster
+from agents.engine.forecasters import Forecaster, Regimes, Sample, open_forecaster
 from agents.engine.law import LAW_STAGES, Aim, Governed, Verdict, decide
 from agents.engine.settings import RiskEngineSettings
 from agents.engine.targets import (
@@ -106,6 +106,8 @@ class Proposal(NamedTuple):
 class RiskEngine(mesa.Agent):  # type: ignore[misc]
     """A Mesa agent that owns no account and trades nothing.
 
+    `fit` tells what became of a fit in the last observation; empty without one.
+
     Parameters
     ----------
     model : mesa.Model
@@ -137,6 +139,7 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         self.sensors = Sensors(settings, self.markets)
         self.seen: list[tuple[Floats, Floats]] = []
         self.surprises: list[float] = []
+        self.fit = ""
         self.held = self._opening()
         self.observation: Observation | None = None
         self.ordinary_depth = np.zeros(self.markets)
@@ -165,6 +168,7 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         returns = seen.value("returns", self.markets)
         inputs = np.column_stack([seen.value(name, self.markets) for name in self.settings.inputs])
         self.seen.append((inputs, returns))
+        self.fit = ""
         self._learn(view.time)
         if self.forecaster is None:
             return []
@@ -196,7 +200,14 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         seen = Sample(*columns)
         if self.sample is not None:
             seen = self.sample.extended(seen, max(1, refit.memory // self.settings.every))
-        self.forecaster = open_forecaster(self.settings, seen, self.names)
+        new = open_forecaster(self.settings, seen, self.names)
+        moved = 0.0
+        if isinstance(self.forecaster, Regimes) and isinstance(new, Regimes):
+            moved = new.moved_from(self.forecaster)
+        if moved > refit.trust:
+            self.fit = f"refused: a regime moved by {moved:.2f} nats"
+            return
+        self.forecaster, self.fit = new, "accepted"
         self.surprises.clear()
 
     def _opening(self) -> dict[tuple[str, int], Governed]:

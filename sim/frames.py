@@ -231,7 +231,13 @@ class Tables:
     def regimes(self) -> pd.DataFrame:
         """One row for each of the engine's observations: what it believes, and how surprised it is."""
         rows = [
-            {"block": each.block, **each.state, "surprise": each.surprise, "stale": each.observation.stale}
+            {
+                "block": each.block,
+                **each.state,
+                "surprise": each.surprise,
+                "stale": each.observation.stale,
+                "fit": each.fit,
+            }
             for each in self.recorder.watched
         ]
         frame = pd.DataFrame(rows, columns=None if rows else ["block"])

@@ -79,12 +79,13 @@ EVENTS = {"liquidations": LIQUIDATION, "deleverages": DELEVERAGE, "payments": PA
 
 
 class Watched(NamedTuple):
-    """What a risk engine saw and thought at the end of a block: see `Observation` and `Forecaster`."""
+    """What a risk engine saw, thought and learned at the end of a block: see its attributes."""
 
     block: int
     observation: Observation
     state: dict[str, float]
     surprise: float
+    fit: str
 
 
 class Recorder:
@@ -169,7 +170,7 @@ class Recorder:
         model = engine.forecaster
         state = dict(zip(model.states, model.state.tolist(), strict=True)) if model else {}
         surprise = model.surprise if model else np.nan
-        self.watched.append(Watched(self.model.block, engine.observation, state, surprise))
+        self.watched.append(Watched(self.model.block, engine.observation, state, surprise, engine.fit))
 
     def _record_block(self, row: Any, orders: int, fills: Rows, cascade: Cascade) -> None:
         model, book = self.model, self.model.exchange.book

@@ -137,16 +137,26 @@ def test_the_command_writes_a_row_for_each_policy_and_world(tmp_path: Path) -> N
 
 
 def test_a_sweep_of_two_axes_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
-    found = CliRunner().invoke(app, ["margins", "risk_engines", "--out", str(tmp_path / "none")])
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        "{name: two, scenario: two_regimes, set: {risk_engine.model: hmm}, seeds: 2,"
+        " axes: {policy: {one: {}}, world.impact.coefficient: [0, 1]}}"
+    )
+    found = CliRunner().invoke(app, ["margins", str(file), "--out", str(tmp_path / "none")])
 
     assert found.exit_code == 2
     assert "margins are compared along one axis, got policy, world.impact.coefficient" in found.output
     assert not (tmp_path / "none").exists()
 
 
-def test_the_bundled_sweep_of_risk_engines_asks_all_for_the_same_law() -> None:
-    points = [Scenario.model_validate_json(point.scenario) for point in load_study("risk_engines").points]
+@pytest.mark.parametrize("name", ["risk_engines", "risk_engines_no_impact", "risk_engines_strong_impact"])
+def test_the_bundled_sweeps_of_risk_engines_differ_in_impact_and_scale_alone(name: str) -> None:
+    study = load_study(name)
+    points = [Scenario.model_validate_json(point.scenario) for point in study.points]
+    laws = {point.risk_engine.law.model_dump_json() for point in points}
 
-    assert len(points) == 18
+    assert len(points) == 6
+    assert len(study.seeds) == 64
     assert {point.risk_engine.route for point in points} == {"direct"}
-    assert len({point.world.impact.coefficient for point in points}) == 3
+    assert len(laws) == 2
+    assert all(point.risk_engine.targets.sold == 0 for point in points)

@@ -233,9 +233,20 @@ def test_a_burn_in_decides_nothing_and_a_refit_goes_on() -> None:
     online = watched(NEWS, *burnt, "risk_engine.refit={every: 0s, online: true}").tables
 
     start = pd.Timestamp("2024-01-01", tz="UTC")
+    fits = tables["regimes"].set_index("time")["fit"]
     assert tables["decisions"]["time"].min() == start + pd.Timedelta("10h")
+    assert fits[fits != ""].index.tolist() == [start + pd.Timedelta(hours=hour) for hour in (10, 12, 16)]
     assert len(tables["features"]) == 18 * 12 * 2 * 8 - 2
     assert not tables["decisions"].equals(online["decisions"])
+
+
+def test_a_refit_whose_regimes_have_moved_too_far_is_refused() -> None:
+    refits = (NEWS, "clock.duration=6h", "risk_engine.refit={every: 2h, trust: 0.000001}")
+    fits = watched(*refits).tables["regimes"]["fit"]
+    trusting = watched(*refits[:2], "risk_engine.refit={every: 2h}").tables["regimes"]["fit"]
+
+    assert fits[fits != ""].str.startswith("refused: a regime moved by 0.").tolist() == [True] * 3
+    assert trusting[trusting != ""].tolist() == ["accepted"] * 3
 
 
 def test_features_of_the_run_can_be_learned_from() -> None:

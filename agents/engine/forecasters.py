@@ -15,6 +15,7 @@ from agents.models.emissions import emissions
 from agents.models.filtering import filter_states, filter_step
 from agents.models.hmm import HMM
 from agents.models.loss_law import LossLaw, StateReturns, loss_law, tail
+from agents.models.matching import match_states
 from agents.models.observations import read_observations
 from agents.models.online import OnlineHMM
 from agents.models.parameters import Markov, Order, stationary_law
@@ -155,6 +156,12 @@ class Regimes:
             filter_step(self.probability, values, known.transition, self.densities, self.work)
         if self.online is not None and not missing.any():
             self._learn(self.online, values)
+
+    def moved_from(self, older: "Regimes") -> float:
+        """How far the regime that moved most is from what an older fit took it for [nats]."""
+        if len(older.probability) != len(self.probability):
+            return inf
+        return match_states(older.parameters, self.parameters).farthest
 
     def outlooks(self) -> list[Outlooks]:
         """What is expected of each market from here on."""

@@ -44,6 +44,12 @@ class RefitSettings(Settings):
 
     every: Duration = parameter(0, "s", ge=0, description="time between fits to all that was seen; 0: none")
     memory: Duration = parameter(365 * DAY, "s", gt=0, description="how much of it a fit looks back on")
+    trust: float = parameter(
+        1.0,
+        "nats",
+        gt=0,
+        description="a fit in which some regime has moved farther is refused; 1.1 is twice the volatility",
+    )
     online: bool = parameter(False, "", description="learn from each observation, near the last fit")
 
 
