@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agents.engine.decisions import CAP, Decision
 from agents.engine.law import LAW_STAGES
 from agents.engine.targets import PARTS
-from agents.risk_engine import CAP, Decision
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
 from protocol.liquidations.collateral_sales import CollateralSales

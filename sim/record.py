@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.engine.decisions import Decision
 from agents.engine.features import Observation
-from agents.risk_engine import Decision, RiskEngine
+from agents.risk_engine import RiskEngine
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import (
     CLEARING,

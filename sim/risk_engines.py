@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.risk_engine import Facts, RiskEngine
+from agents.engine.decisions import Facts
+from agents.risk_engine import RiskEngine
 from sim.training import training_sample
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from agents.engine.features import YEAR_SECONDS
-from agents.engine.forecasters import Sample
+from agents.engine.forecaster import Sample
 from agents.engine.settings import LEAST_STEPS, RiskEngineSettings
 from protocol.book import Floats
 from sim.configuration import ClockSettings, Scenario

@@ -271,6 +271,23 @@ def test_weights_and_caps_are_governed_where_the_settings_say_so() -> None:
     assert np.allclose(tables["decisions"]["tightness"] > 0, True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["dydx_v4", "hyperliquid", "gmx_v2", "drift", "synthetix_v3"])
+@pytest.mark.parametrize("scale", [0.0001, 100])
+def test_no_target_is_so_wild_that_a_venue_could_not_take_it(preset: str, scale: float) -> None:
+    wild = (
+        FREE.replace("}", ", box: {minimum: 0.000001, maximum: 1000}}"),
+        f"protocol.preset={preset}",
+        f"risk_engine.targets.scale={scale}",
+        "clock.duration=20m",
+        "agents.retail.accounts=100",
+    )
+    margins = watched(*wild, "risk_engine.model=static").tables["markets"]
+
+    assert (margins["maintenance_margin"] <= margins["initial_margin"]).all()
+    assert margins["maintenance_margin"].iloc[-1] == pytest.approx(1.0 if scale > 1 else 0.0001, abs=0.2)
+
+
 def test_the_same_seed_gives_the_same_decisions() -> None:
     again = run(calm(*QUICK), 3)
 

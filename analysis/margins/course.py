@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.engine.forecasters import Forecaster, open_forecaster
+from agents.engine.forecaster import Forecaster
 from agents.engine.law import Aim, Governed, LawSettings, decide
+from agents.engine.opening import open_forecaster
 from agents.engine.settings import RiskEngineSettings
 from agents.engine.targets import Costs, Outlooks, parts
 from protocol.book import Floats, Ints
