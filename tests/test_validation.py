@@ -200,6 +200,71 @@ def test_the_targets_of_a_week_are_the_medians_of_real_weeks() -> None:
     assert [week[name] for name in known] == pytest.approx(found[known].tolist(), abs=0.06)
 
 
+def real_interest() -> pd.DataFrame:
+    """Open interest and price of bitcoin by the day, each at the day's end, in the columns of a run."""
+    names = (
+        "btc_open_interest_all_exch_daily_2019-03_2022-09",
+        "btc_daily_price_funding_feargreed_2015_2022-09",
+    )
+    tables = []
+    for name in names:
+        path = DATA / f"{name}.csv.gz"
+        if not path.is_file():
+            pytest.skip(f"real data are not here: {path.name}")
+        tables.append(pd.read_csv(path, parse_dates=["date"]).set_index("date"))
+    joined = tables[0].join(tables[1]["price"]).loc["2020":].dropna()
+    others = course()["markets"].iloc[0].drop(["time", "open_interest", "open_interest_usd", "outside"])
+    columns = {
+        "open_interest_usd": joined["oi_usd"],
+        "open_interest": joined["oi_usd"] / joined["price"],
+        "outside": joined["price"],
+    }
+    frame = pd.DataFrame(columns).assign(**others.to_dict()).rename_axis("time").reset_index()
+    return frame.assign(time=frame["time"].dt.tz_localize("UTC"))
+
+
+def real_liquidations(market: str) -> pd.DataFrame:
+    """Liquidations on Hyperliquid by the day over its open interest, in the columns of a run."""
+    days, hours = (
+        DATA / "liquidation_volume_daily_hyperliquid_2025-12_2026-01-28.parquet",
+        DATA / "open_interest_multivenue_2025-12_2026-01-28.parquet",
+    )
+    if not (days.is_file() and hours.is_file()):
+        pytest.skip(f"real data are not here: {days.name}")
+    interest = pd.read_parquet(hours).query(f"venue == 'hyperliquid' and coin == '{market}'")
+    level = interest.set_index("timestamp")["oi_usd"].resample("1D").mean()
+    forced = pd.read_parquet(days).query(f"coin == '{market}'").set_index("timestamp")
+    joined = forced.join(level).dropna()
+    others = (
+        course()["markets"]
+        .iloc[0]
+        .drop(["time", "long_liquidated_usd", "short_liquidated_usd", "open_interest_usd", "market"])
+    )
+    columns = {
+        "long_liquidated_usd": joined["long_usd"],
+        "short_liquidated_usd": joined["short_usd"],
+        "open_interest_usd": joined["oi_usd"],
+    }
+    frame = pd.DataFrame(columns).assign(**others.to_dict(), market=market)
+    frame = frame.rename_axis("time").reset_index()
+    return frame.assign(time=frame["time"] + pd.Timedelta("1D"))
+
+
+def test_the_targets_of_a_weeks_interest_and_liquidations_are_the_medians_of_real_weeks() -> None:
+    week = {target.name: target.real for target in fitting(targets(), 7 * 86_400)}
+    found = pd.concat(
+        [
+            weekly(real_interest(), 7).filter(like="oi_").median(),
+            weekly(real_liquidations("BTC"), 7).filter(like="liquidated").median(),
+            weekly(real_liquidations("ETH"), 7).filter(like="liquidated").median(),
+        ]
+    )
+    known = sorted(set(week) & set(found.index))
+
+    assert len(known) == 8
+    assert [week[name] for name in known] == pytest.approx(found[known].tolist(), rel=0.13)
+
+
 def test_a_run_is_held_against_the_sample_nearest_to_its_length() -> None:
     long, short = Target("btc_x", 1.0, "markets", "", 1000), Target("btc_x", 2.0, "markets", "", 10)
     price = Target("btc_y", 3.0, "returns", "", 1000)
