@@ -17,6 +17,7 @@ from agents.engine.forecaster import Forecaster, Sample
 from agents.engine.opening import open_forecaster
 from agents.engine.regimes import Regimes
 from agents.engine.settings import RiskEngineSettings
+from agents.engine.targets import risk_weight
 from agents.role import NOBODY, View
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import Floats, Ints
@@ -44,7 +45,8 @@ class Proposal(NamedTuple):
 class RiskEngine(mesa.Agent):  # type: ignore[misc]
     """A Mesa agent that owns no account and trades nothing.
 
-    `fit` tells what became of a fit in the last observation; empty without one.
+    `fit` tells what became of a fit in the last observation, empty without one, and `weights` how risky each
+    market is now over what it is through the cycle.
 
     Parameters
     ----------
@@ -78,6 +80,7 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         self.seen: list[tuple[Floats, Floats]] = []
         self.surprises: list[float] = []
         self.fit = ""
+        self.weights = [1.0] * self.markets
         self.observation: Observation | None = None
         self.steering = Steering(settings, facts)
 
@@ -109,7 +112,9 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
             return []
         self.forecaster.observe(inputs, returns, regime)
         self.surprises.append(self.forecaster.surprise)
-        return self.steering.decisions(view, self.forecaster.outlooks(), self._alarm(seen))
+        outlooks = self.forecaster.outlooks()
+        self.weights = [risk_weight(each.now, each.cycle) for each in outlooks]
+        return self.steering.decisions(view, outlooks, self._alarm(seen))
 
     def propose(self, decisions: list[Decision], view: View) -> Proposal | None:
         """The decisions as one proposal; None where none changes anything."""

@@ -170,6 +170,8 @@ class Recorder:
         self.decisions += decisions
         model = engine.forecaster
         state = dict(zip(model.states, model.state.tolist(), strict=True)) if model else {}
+        names = self.model.units.names
+        state |= {f"risk_weight_{name}": each for name, each in zip(names, engine.weights, strict=True)}
         surprise = model.surprise if model else np.nan
         self.watched.append(Watched(self.model.block, engine.observation, state, surprise, engine.fit))
 

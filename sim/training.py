@@ -1,6 +1,8 @@
 """What a risk engine has learned from before the run begins."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from protocol.book import Floats
 from sim.configuration import ClockSettings, Scenario
 from sim.prices.candles import bar_seconds, read_candles
 from sim.prices.files import candle_paths
-from sim.prices.paths import Paths, fundamental_paths
+from sim.prices.paths import Paths, fundamental_paths, price_files
 from sim.prices.rules import market_tables
 from sim.prices.settings import PriceSettings, Replay, Waypoints
 from sim.problems import Problem, ScenarioError
@@ -82,6 +84,30 @@ def history_prices(scenario: Scenario) -> PriceSettings:
     return found
 
 
+def training_history(scenario: Scenario) -> dict[str, Any] | None:
+    """The generator of an engine's history as plain data, but for the path of its files; None without one."""
+    if scenario.risk_engine.training.kind != "history":
+        return None
+    return history_prices(scenario).model_dump(mode="json", exclude={"path"})
+
+
+def training_files(scenario: Scenario) -> dict[str, Path]:
+    """Files of data that decide on what an engine has learned, by what they are."""
+    match scenario.risk_engine.training.kind:
+        case "candles":
+            found = _training_candles(scenario)
+        case "history":
+            found = price_files(history_prices(scenario), scenario.markets)
+        case _:
+            found = {}
+    return {f"training {name}": path for name, path in found.items()}
+
+
+def _training_candles(scenario: Scenario) -> dict[str, Path]:
+    replay = Replay(kind="replay", path=scenario.risk_engine.training.path)
+    return candle_paths(replay, scenario.markets, (*PLACE, "path"))
+
+
 def _from_history(scenario: Scenario, seed: int) -> Sample:
     """The prices of a generator before the start, from a seed of their own."""
     settings = scenario.risk_engine
@@ -126,9 +152,7 @@ def candle_sample(scenario: Scenario) -> Sample:
         If a file cannot be read, its bars do not fit the engine's step, or it has too few before the start.
     """
     settings = scenario.risk_engine
-    files = candle_paths(
-        Replay(kind="replay", path=settings.training.path), scenario.markets, (*PLACE, "path")
-    )
+    files = _training_candles(scenario)
     frames = {name: read_candles(path).set_index("date")["close"] for name, path in files.items()}
     lengths = {name: bar_seconds(frame.reset_index()) for name, frame in frames.items()}
     bar = max(lengths.values())

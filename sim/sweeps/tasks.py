@@ -19,6 +19,7 @@ from sim.provenance import TITLES, resolved
 from sim.run import Progress, run
 from sim.sentiment import sentiment_files
 from sim.sweeps.revision import ROOT
+from sim.training import training_files, training_history
 
 Status = Literal["done", "failed", "timeout", "lost"]
 
@@ -141,6 +142,10 @@ def scenario_digest(scenario: Scenario) -> str:
     for title in TITLES:
         del data[title]
     files = price_files(scenario.world.prices, scenario.markets) | sentiment_files(scenario.world.sentiment)
+    if scenario.risk_engine.model != "none":
+        files |= training_files(scenario)
+        data["history"] = training_history(scenario)
+        data["risk_engine"]["training"] |= {"path": "", "prices": ""}
     data["files"] = {name: file_digest(path) for name, path in files.items()}
     if isinstance(scenario.world.prices, Replay | Bootstrap):
         del data["world"]["prices"]["path"]
