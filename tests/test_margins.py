@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from analysis.margins.course import Course, margin_course
 from analysis.margins.measures import intervals, largest_rise, measures, student_interval
+from analysis.margins.study import measured
 from seawall import app
 from sim.configuration import Scenario
 from sim.scenario import load_scenario
@@ -85,6 +86,15 @@ def test_a_rise_counts_from_the_lowest_value_within_its_time() -> None:
     assert largest_rise(margin, 1) == pytest.approx(3.0 / 1.6 - 1)
     assert largest_rise(margin, 2) == pytest.approx(1.0)
     assert largest_rise(margin, 3) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [(16.52, 0.64, "16.5 ±0.6"), (498.2, 136.7, "498 ±137"), (1.982, 0.0563, "1.98 ±0.06"),
+     (100.0, 0.0, "100"), (12.5, float("nan"), "12.5")],
+)  # fmt: skip
+def test_numbers_are_printed_as_finely_as_they_are_known(value: float, half: float, text: str) -> None:
+    assert measured(value, half) == text
 
 
 def test_coverage_is_equal_after_scaling() -> None:

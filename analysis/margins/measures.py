@@ -11,13 +11,13 @@ from protocol.book import Floats
 
 HOUR, DAY = 3600, 86_400
 NUMBERS = {
-    "margin": "mean margin",
+    "margin": "mean margin, %",
     "peak_to_trough": "peak to trough",
-    "rise_24h": "largest rise in 24 h",
-    "rise_5d": "largest rise in 5 d",
-    "stressed_breaches": "breaches in the wildest regime",
-    "shortfall": "mean excess of a breach, over the margin",
-    "moves": "share of steps with a change",
+    "rise_24h": "most in 24 h, %",
+    "rise_5d": "most in 5 d, %",
+    "stressed_breaches": "breaches in stress, %",
+    "shortfall": "excess of a breach, %",
+    "moves": "steps with a change, %",
 }
 
 
@@ -33,7 +33,9 @@ def measures(course: Course, coverage: float) -> dict[str, float]:
     Returns
     -------
     dict
-        By the keys of `NUMBERS`; NaN for breaches in a regime that never was.
+        By the keys of `NUMBERS`, shares as such: mean margin; its highest over its lowest value; its largest
+        relative rises within a day and within five; breaches over times in the wildest regime; how much
+        larger than the margin a breaching move is in the mean; and steps in which the margin changes.
     """
     margin = course.margin * np.quantile(course.move / course.margin, coverage)
     breached = course.move > margin

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from rich.table import Table
 from analysis.margins.course import margin_course
 from analysis.margins.measures import NUMBERS, intervals, measures
 from analysis.reductions import Report, reduced, scenario_of
-from analysis.wording import short
 from sim.configuration import Scenario
 from sim.sweeps.study import Study
 
-PERCENT = ("margin", "rise_24h", "rise_5d", "stressed_breaches", "shortfall", "moves")
+SHARES = ("margin", "rise_24h", "rise_5d", "stressed_breaches", "shortfall", "moves")
+
+
+SHOWN = [number for number in NUMBERS if number not in ("shortfall", "moves")]
 
 
 @dataclass(frozen=True)
@@ -96,20 +99,28 @@ def margin_table(found: Margins) -> Table:
     """Mean over worlds and half-width of its 95 % interval; a star where it differs from the baseline."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("policy", no_wrap=True)
-    for number in NUMBERS:
+    for number in SHOWN:
         table.add_column(NUMBERS[number], justify="right")
     by = {(row["policy"], row["number"]): row for row in found.summary.to_dict("records")}
     for policy in found.policies:
-        cells = [_cell(by[policy, number], number, policy != found.baseline) for number in NUMBERS]
+        cells = [_cell(by[policy, number], number, policy != found.baseline) for number in SHOWN]
         table.add_row(policy, *cells)
     return table
 
 
 def _cell(row: Mapping[Hashable, Any], number: str, other: bool) -> str:
-    unit = 100 if number in PERCENT else 1
+    unit = 100 if number in SHARES else 1
     half = unit * (row["high"] - row["mean"])
     star = "*" if other and not row["difference_low"] <= 0 <= row["difference_high"] else ""
-    return f"{short(unit * row['mean'])}{' %' if unit == 100 else ''} ± {short(half)}{star}"
+    return f"{measured(unit * row['mean'], half)}{star}"
+
+
+def measured(value: float, half: float) -> str:
+    """A number with the half-width of its interval, both to that one's first figure."""
+    if not half > 1e-6 * abs(value):
+        return f"{value:.3g}"
+    places = max(0, -floor(log10(half)))
+    return f"{value:.{places}f} ±{half:.{places}f}"
 
 
 def verdict(found: Margins) -> str:
