@@ -101,9 +101,8 @@ def margins(run: Run) -> Figure:
     """Margins aimed at and in force; a mark where prices moved by more within the horizon."""
     panels = [_margin_panel(run, name, named=name == run.names[-1]) for name in run.names]
     found = breaches(run)
-    told = [f"{name} {percent(share, 1)}" for name, share in found.items()]
-    span = duration(horizon(run))
-    text = f"Prices moved by more than maintenance margin within {span} in {joined(told)} of the blocks"
+    who, often = joined(list(found)), joined([percent(share, 1) for share in found.values()])
+    text = f"{who} moved by more than maintenance margin within {duration(horizon(run))} in {often} of blocks"
     return titled(stacked(panels, color="shared"), text)
 
 
