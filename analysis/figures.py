@@ -25,8 +25,8 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "depth": market_figures.depth,
     "funding": market_figures.funding,
     "profit_and_loss": venue_figures.profit_and_loss,
-    **ENGINE_FIGURES,
 }
+ALL_FIGURES = FIGURES | ENGINE_FIGURES
 
 
 def draw(run: Run) -> dict[str, Figure]:
@@ -35,7 +35,7 @@ def draw(run: Run) -> dict[str, Figure]:
     Those of a risk engine come last, where it has decided anything.
     """
     decided = len(run.more.get("decisions", ())) > 0
-    return {name: figure(run) for name, figure in FIGURES.items() if decided or name not in ENGINE_FIGURES}
+    return {name: figure(run) for name, figure in (ALL_FIGURES if decided else FIGURES).items()}
 
 
 def write_images(figures: Mapping[str, Figure], folder: Path, scale: float = 2.0) -> list[Path]:

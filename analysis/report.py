@@ -17,7 +17,7 @@ import yaml
 
 from agents.settings import parse_duration
 from analysis.engine_figures import engine_words
-from analysis.figures import FIGURES, VEGA_LITE, draw, write_images
+from analysis.figures import ALL_FIGURES, VEGA_LITE, draw, write_images
 from analysis.narrative import READINGS, headline, move
 from analysis.style import Figure
 from analysis.summary import VENUE, lines_of
@@ -94,7 +94,7 @@ def _figure(name: str, figure: Figure) -> dict[str, Any]:
     spec = figure.to_dict()
     title = spec.pop("title")
     subtitle = " ".join(title.get("subtitle", []))
-    about = (inspect.getdoc(FIGURES[name]) or "").splitlines()[0]
+    about = (inspect.getdoc(ALL_FIGURES[name]) or "").splitlines()[0]
     text = json.dumps(spec, separators=(",", ":"), sort_keys=True)
     caption = f"{about} {subtitle[:1].upper()}{subtitle[1:]}."
     return {

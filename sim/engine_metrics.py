@@ -43,8 +43,9 @@ def initial_mean(rows: pd.DataFrame, run: RunTables) -> float | None:
 @market_metric("Maintenance margin, peak to trough", "1", "Risk engine", worse="higher")
 def peak_to_trough(rows: pd.DataFrame, run: RunTables) -> float | None:
     """Highest over lowest maintenance margin in force; only where a risk engine may change it."""
-    margin = rows["maintenance_margin"]
-    return float(margin.max() / margin.min()) if _governed(run) else None
+    if not _governed(run):
+        return None
+    return float(rows["maintenance_margin"].max() / rows["maintenance_margin"].min())
 
 
 @market_metric("Largest rise of margin in 1 h", "1", "Risk engine", worse="higher")

@@ -123,6 +123,31 @@ def test_a_metric_agrees_with_the_count_by_hand(metric: str, by_hand: float) -> 
     assert summary[metric] == pytest.approx(by_hand)
 
 
+def test_metrics_of_a_risk_engine_agree_with_the_count_by_hand() -> None:
+    tables = _tables()
+    tables["markets"]["maintenance_margin"] = [0.02, 0.04, 0.03, 0.06]
+    tables["markets"]["initial_margin"] = [0.05, 0.08, 0.06, 0.09]
+    tables["blocks"]["engine_caused_usd"] = [0.0, 0.0, 90.0, 0.0]
+    tables["blocks"]["tightened_usd"] = [0.0, 60.0, 90.0, 0.0]
+    summary = summarise(tables, ["BTC"], HALF_HOUR)
+
+    assert summary["maintenance_mean_BTC"] == pytest.approx(0.0375)
+    assert summary["initial_mean_BTC"] == pytest.approx(0.07)
+    assert summary["peak_to_trough_BTC"] == pytest.approx(3)
+    assert summary["margin_rise_1h_BTC"] == pytest.approx(1)
+    assert summary["margin_rise_24h_BTC"] is None
+    assert summary["engine_caused_usd"] == 90
+    assert summary["tightened_usd"] == 150
+    assert summary["engine_caused_share"] == pytest.approx(90 / 360)
+
+
+def test_a_run_without_an_engine_has_none_of_its_metrics() -> None:
+    summary = summarise(_tables(), ["BTC"], HALF_HOUR)
+
+    assert summary["peak_to_trough_BTC"] is None
+    assert summary["engine_caused_usd"] is None
+
+
 def test_a_metric_without_meaning_is_none_and_never_nan() -> None:
     tables = _tables()
     tables["markets"]["open_interest"] = 0.0

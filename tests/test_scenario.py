@@ -16,7 +16,8 @@ from sim.scenario import ScenarioError, load_scenario
 from sim.schema import scenario_schema
 
 RUNNABLE = [name for name in names("scenario") if name != "replay"]
-INCIDENTS = {
+OTHER_MARKETS = {
+    "two_regimes": ("BTC",),
     "jelly_2025": ("JELLY",),
     "luna_2022": ("LUNA",),
     "mango_2022": ("MNGO",),
@@ -56,7 +57,7 @@ def test_bundled_scenarios_load_and_name_themselves(name: str) -> None:
 
     assert scenario.name == name
     assert scenario.description
-    assert scenario.markets == INCIDENTS.get(name, ("BTC", "ETH"))
+    assert scenario.markets == OTHER_MARKETS.get(name, ("BTC", "ETH"))
 
 
 @pytest.mark.parametrize("preset", names("preset"))

@@ -11,7 +11,7 @@ from sim.store import package_version
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENTRY = "sim.run"
-LIBRARIES = ("llvmlite", "mesa", "numba", "numpy", "pandas", "scipy")
+LIBRARIES = ("arch", "llvmlite", "mesa", "numba", "numpy", "pandas", "scipy")
 
 
 @dataclass(frozen=True)
