@@ -133,8 +133,8 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         again = self.forecaster is not None and refit.every and time % refit.every == 0
         if not (first or again):
             return
-        columns = (np.stack(each) for each in zip(*self.seen[:-1], strict=True))
-        seen = Sample(*columns)
+        inputs, returns = (np.stack(each) for each in zip(*self.seen[:-1], strict=True))
+        seen = Sample(inputs, returns)
         if self.sample is not None:
             seen = self.sample.extended(seen, max(1, refit.memory // self.settings.every))
         new = open_forecaster(self.settings, seen, self.names)

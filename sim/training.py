@@ -16,7 +16,7 @@ from sim.prices.candles import bar_seconds, read_candles
 from sim.prices.files import candle_paths
 from sim.prices.paths import Paths, fundamental_paths, price_files
 from sim.prices.rules import market_tables
-from sim.prices.settings import PriceSettings, Replay, Waypoints
+from sim.prices.settings import PriceSettings, Regimes, Replay, Waypoints
 from sim.problems import Problem, ScenarioError
 from sim.streams import stream
 
@@ -115,8 +115,9 @@ def _from_history(scenario: Scenario, seed: int) -> Sample:
     length = settings.training.length // settings.every * settings.every
     start = scenario.clock.start - timedelta(seconds=length)
     clock = ClockSettings.model_construct(start=start, duration=length, block=settings.every // pieces)
-    paths = fundamental_paths(history_prices(scenario), clock, scenario.markets, seed)
-    return sample_of(paths, settings, pieces)
+    prices = history_prices(scenario)
+    sample = sample_of(fundamental_paths(prices, clock, scenario.markets, seed), settings, pieces)
+    return sample._replace(regimes=len(prices.regimes) if isinstance(prices, Regimes) else 0)
 
 
 def sample_of(paths: Paths, settings: RiskEngineSettings, pieces: int = 1) -> Sample:

@@ -38,6 +38,8 @@ ODD = [
     [], [1], ["x"], [[]], [None], {}, {"x": 1}, {"BTC": 1}, {"BTC": None}, {1: 2}, {"kind": "regimes"},
     "2024-01-01",
 ]  # fmt: skip
+MODELS = ("static", "ewma", "garch", "hmm", "hindsight")
+BUSY = {"every": "10m", "training": {"length": "24h"}, "targets": {"top_up": "10m"}}
 SIGNS = ["\t", ":", "{", "]", "- ", "#", "'", "&a", "*a", "\x00", "%", "|", "!!python/name:os"]
 SMALL = {"agents": {"retail": {"accounts": 60}, "depositors": {"accounts": 5}}}
 
@@ -101,8 +103,11 @@ def mutant(number: int) -> str:
     base = bundled[int(rng.integers(len(bundled)))]
     resolved = bundled_content(base)
     content: dict[str, Any] = {"extends": base, **copy.deepcopy(SMALL)}
-    section = str(rng.choice(["protocol", "world", "agents", "shocks", "clock"]))
-    if rng.random() < 0.7:
+    section = str(rng.choice(["protocol", "world", "agents", "shocks", "clock", "risk_engine"]))
+    if section == "risk_engine":
+        chosen = {"model": str(rng.choice(MODELS)), **copy.deepcopy(BUSY)}
+        content[section] = _joined(copy.deepcopy(resolved[section]), chosen)
+    elif rng.random() < 0.7:
         content[section] = _joined(copy.deepcopy(resolved.get(section)), SMALL.get(section))
     for _ in range(int(rng.integers(1, 3))):
         content = mutate(content, rng) if content else {}

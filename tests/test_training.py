@@ -61,6 +61,20 @@ def test_hindsight_alone_is_given_labels_and_they_tell_calm_from_wild() -> None:
     assert spread[1] > 2.5 * spread[0]
 
 
+def test_a_regime_that_never_came_in_training_does_not_surprise_hindsight() -> None:
+    scenario = two_regimes("risk_engine.model=hindsight")
+    rare = scenario.risk_engine
+    sample = training_sample(scenario, 1)
+
+    assert sample is not None
+    assert sample.label is not None
+    assert sample.regimes == 2
+    model = open_forecaster(rare, sample._replace(label=np.zeros_like(sample.label)), ["BTC"])
+    model.observe(np.zeros((1, 1)), np.zeros(1), 1)
+    assert model.state.tolist() == [0, 1]
+    assert model.outlooks()[0].now.shortfall > 0
+
+
 def test_prices_that_are_given_borrow_the_usual_history() -> None:
     given = load_scenario("black_thursday", ENGINE)
     named = load_scenario("black_thursday", [*ENGINE, "risk_engine.training.prices=btc_eth_regimes"])

@@ -22,11 +22,14 @@ class Sample(NamedTuple):
         Log return of each step.
     label : (T,) int64 or None
         The hidden regime at each step's end; only `hindsight` may have it.
+    regimes : int
+        How many there are, whether they occur or not; 0 without labels.
     """
 
     inputs: Floats
     returns: Floats
     label: Ints | None = None
+    regimes: int = 0
 
     def extended(self, later: "Sample", most: int) -> "Sample":
         """The last `most` steps of this one and a later one; labels are lost."""

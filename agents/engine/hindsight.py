@@ -23,7 +23,7 @@ class Hindsight:
         if sample.label is None:
             raise ValueError("hindsight needs a sample with regimes, got one without")
         self.settings, self.surprise = settings, 0.0
-        count = int(sample.label.max()) + 1
+        count = max(sample.regimes, int(sample.label.max()) + 1)
         emitted = labelled_returns(sample.returns, sample.label, count)
         wildness = np.sum([np.log(market.scale) for market in emitted], axis=0)
         order = np.argsort(wildness)
