@@ -117,7 +117,7 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         return self.steering.decisions(view, outlooks, self._alarm(seen))
 
     def propose(self, decisions: list[Decision], view: View) -> Proposal | None:
-        """The decisions as one proposal; None where none changes anything."""
+        """The decisions as one proposal, whether they change anything or not; None without any."""
         values: dict[str, Ints] = {}
         for each in decisions:
             column = values.setdefault(each.parameter, getattr(view.parameters, each.parameter).copy())

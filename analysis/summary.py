@@ -101,8 +101,9 @@ def summary_table(folder: str | Path) -> Table:
 
 
 def lines_of(run: Run) -> list[Line]:
-    """All lines of a summary, section by section."""
+    """All lines of a summary, section by section; one in which nothing has a meaning is left out."""
     frame = metrics_of(run)
+    frame = frame[frame.groupby("section")["value"].transform("count") > 0].copy()
     roles = frame["metric"].str.startswith("pnl_")
     frame["label"] = frame["label"].mask(roles, frame["subject"].map(noun).str.capitalize())
     attacks = frame["metric"].str.startswith("attack_profit_")

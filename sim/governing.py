@@ -118,15 +118,17 @@ class Governance:
         return float(np.abs(liquidations["quote"][mine].astype(float)).sum() / MICRO)
 
     def _ramped(self, values: dict[str, Ints], time: float) -> dict[str, Ints]:
-        """Maintenance margins at this moment of a ramp."""
-        if "maintenance" in values:
-            self.ramp = Ramp(time, self.exchange.parameters.maintenance.copy(), values["maintenance"])
+        """Maintenance margins at this moment of a ramp, which only a new target begins anew."""
+        now, wanted = self.exchange.parameters.maintenance, values.get("maintenance")
+        bound = now if self.ramp is None else self.ramp.high
+        if wanted is not None and (wanted != bound).any():
+            self.ramp = Ramp(time, now.copy(), wanted)
         if self.ramp is None:
             return {}
-        now = self.ramp.at(time, float(self.settings.grace))
-        if (now == self.ramp.high).all():
+        risen = self.ramp.at(time, float(self.settings.grace))
+        if (risen == self.ramp.high).all():
             self.ramp = None
-        return {"maintenance": now}
+        return {"maintenance": risen}
 
     def _enact(self, values: dict[str, Ints], block: int, reason: str) -> None:
         exchange, old = self.exchange, self.exchange.parameters

@@ -161,6 +161,7 @@ def candle_sample(scenario: Scenario) -> Sample:
         rule = f"every={settings.every}s must be a multiple of the length of the bars, which is {lengths} s"
         raise _unfit(rule)
     joined = pd.DataFrame(frames).loc[: pd.Timestamp(scenario.clock.start) - pd.Timedelta(seconds=bar)]
+    joined = joined.asfreq(f"{bar}s")
     joined = joined.iloc[-settings.training.length // bar - 1 :]
     if len(joined) * bar < LEAST_STEPS * settings.every:
         rule = f"at least {LEAST_STEPS} steps of {settings.every} s are needed before {scenario.clock.start}"

@@ -181,7 +181,7 @@ def still(*overrides: str) -> Scenario:
         *QUICK,
         FREE,
         "risk_engine.model=static",
-        "risk_engine.targets.scale=6",
+        "risk_engine.targets={scale: 6, sold: 0, top_up: 1h}",
         "world.prices.points=[{at: 0s, BTC: 42000, ETH: 2300}]",
         "world.prices.volatility={BTC: 0.01, ETH: 0.01}",
         "risk_engine.training.prices=btc_eth_regimes",
@@ -210,18 +210,28 @@ def margins_of(model: Model, account: int) -> float:
 
 def test_a_position_keeps_its_margin_until_it_grows() -> None:
     with opened(still("risk_engine.scope=new"), blocks=5) as model:
-        book = model.exchange.book
-        first = model.people.retail.accounts[0]
-        held = first + np.flatnonzero(np.abs(book.size[0, first:]) * (book.size[1, first:] == 0) > 0)
-        account = int(held[0])
-        before, size = margins_of(model, account), book.size[0, account]
+        book, retail = model.exchange.book, model.people.retail.accounts
+        held = [account for account in retail.tolist() if book.size[0, account] and not book.size[1, account]]
+        before = {account: (margins_of(model, account), book.size[0, account]) for account in held}
         model.step()
         rate = model.exchange.parameters.maintenance[0] / PPM
+        resting = [account for account in held if book.size[0, account] == before[account][1]]
 
-        assert rate > 2 * before
-        if book.size[0, account] == size:
-            assert margins_of(model, account) == pytest.approx(before, rel=1e-6)
+        assert len(resting) > 20
+        for account in resting:
+            assert rate > 2 * before[account][0]
+            assert margins_of(model, account) == pytest.approx(before[account][0], rel=1e-6)
         assert book.keeping[0] == model.exchange.parameters.maintenance[0]
+
+
+def test_a_ramp_arrives_after_its_grace_although_decisions_repeat_its_target() -> None:
+    tables = run(still("risk_engine.scope=ramp", "risk_engine.grace=60m"), 3).tables
+    margins = tables["markets"].query("market == 'BTC'").set_index("block")["maintenance_margin"]
+    wanted = tables["decisions"].query("market == 'BTC' and parameter == 'maintenance'")["after"]
+    halfway = (margins[1] + margins[70]) / 2
+
+    assert margins[70] == pytest.approx(wanted.iloc[0], rel=0.02)
+    assert margins[36] == pytest.approx(halfway, rel=0.05)
 
 
 def test_a_burn_in_decides_nothing_and_a_refit_goes_on() -> None:

@@ -13,7 +13,7 @@ from sim.problems import ScenarioError
 from sim.scenario import load_scenario
 from sim.streams import stream
 from sim.sweeps.tasks import scenario_digest
-from sim.training import sample_of, training_sample
+from sim.training import training_sample
 
 ENGINE = ("risk_engine.model=hmm", "risk_engine.training.length=100d")
 
@@ -122,14 +122,19 @@ def test_candles_that_do_not_fit_are_refused_with_their_place(
     assert "risk_engine.training.path" in str(caught.value)
 
 
-def test_a_gap_in_candles_is_a_step_without_a_return() -> None:
-    from sim.prices.paths import Paths
+def test_a_gap_in_candles_is_a_step_without_a_return(tmp_path: Path) -> None:
+    file = candles(tmp_path)
+    training = f"risk_engine.training={{kind: candles, path: {file}, length: 50d}}"
+    whole = training_sample(two_regimes(training), 1)
+    frame = pd.read_csv(file)
+    frame.drop(index=[2900, 2901]).to_csv(file, index=False)
+    gappy = training_sample(two_regimes(training), 1)
 
-    settings = two_regimes().risk_engine
-    price = np.array([[1.0], [1.1], [np.nan], [1.2], [1.3]])
-    sample = sample_of(Paths(price), settings)
-
-    assert np.isnan(sample.returns[:, 0]).tolist() == [False, True, True, False]
+    assert whole is not None
+    assert gappy is not None
+    gone = np.isnan(gappy.returns[:, 0])
+    assert 1 <= gone.sum() <= 2
+    assert np.array_equal(gappy.returns[~gone], whole.returns[~gone])
 
 
 def test_what_an_engine_was_trained_on_is_part_of_a_scenario(tmp_path: Path) -> None:
