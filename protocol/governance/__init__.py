@@ -1,0 +1,1 @@
+"""How rules change: proposals and their states, votes, bounded routes, the guardian."""
