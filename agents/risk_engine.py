@@ -2,7 +2,7 @@
 
 At the end of a block in which an observation is due it measures its features, filters, and turns what it
 expects into targets for each market's parameters. The control law decides how far each may follow. What it
-decides is a proposal with a time from which it holds; whoever runs the venue enacts it, or does not.
+decides is advice; governance makes proposals of it, and they become rules or do not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,16 @@ from protocol.book import Floats, Ints
 HIDDEN = -1
 
 
-class Proposal(NamedTuple):
-    """New values, from a time on.
+class Advice(NamedTuple):
+    """Values that an engine wants.
 
     Attributes
     ----------
-    due : float
-        When they come into force [s].
     values : mapping of str to (m,) int64
         By field of `RiskParameters`, in its unit.
     reason : str
     """
 
-    due: float
     values: dict[str, Ints]
     reason: str
 
@@ -116,15 +113,14 @@ class RiskEngine(mesa.Agent):  # type: ignore[misc]
         self.weights = [risk_weight(each.now, each.cycle) for each in outlooks]
         return self.steering.decisions(view, outlooks, self._alarm(seen))
 
-    def propose(self, decisions: list[Decision], view: View) -> Proposal | None:
-        """The decisions as one proposal, whether they change anything or not; None without any."""
+    def advise(self, decisions: list[Decision], view: View) -> Advice | None:
+        """The decisions as values, whether they change anything or not; None without any."""
         values: dict[str, Ints] = {}
         for each in decisions:
             column = values.setdefault(each.parameter, getattr(view.parameters, each.parameter).copy())
             column[each.market] = round(each.after * (MICRO if each.parameter == CAP else PPM))
         reasons = sorted({each.reason for each in decisions if each.reason})
-        due = view.time + self.settings.delay
-        return Proposal(due, values, "; ".join(reasons) or "as aimed at") if values else None
+        return Advice(values, "; ".join(reasons) or "as aimed at") if values else None
 
     def _learn(self, time: float) -> None:
         """Fit to what was seen where the burn-in ends, or a refit is due."""

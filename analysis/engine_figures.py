@@ -207,11 +207,11 @@ def law_table(run: Run) -> list[dict[str, str]]:
 
 def engine_words(run: Run) -> dict[str, object]:
     """What the report says of the engine in words and in a table."""
-    settings = run.manifest["scenario"]["risk_engine"]
-    route = "were never enacted" if settings["route"] == "shadow" else "came into force"
+    settings, route = run.manifest["scenario"]["risk_engine"], run.manifest["scenario"]["governance"]["route"]
+    became = "were never enacted" if route == "frozen" else "came into force"
     changes = int((run.parameters["block"] > 0).sum())
     decisions = len(run.more["decisions"])
-    text = f"The engine ({settings['model']}) took {count(decisions, 'decision')}; they {route}"
+    text = f"The engine ({settings['model']}) took {count(decisions, 'decision')}; they {became}"
     text += f" as {count(changes, 'change')} of a parameter." if changes else "."
     return {"text": text, "rows": law_table(run)}
 

@@ -22,6 +22,7 @@ SECTIONS = (
     "Who paid",
     "Venue health",
     "Risk engine",
+    "Governance",
     "Profit and loss",
 )
 ALWAYS = {

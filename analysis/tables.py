@@ -11,7 +11,7 @@ import pandas as pd
 from sim.sweeps.results import SweepResults, load_sweep
 
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
-MORE = ("sales", "decisions", "features", "regimes")
+MORE = ("sales", "decisions", "features", "regimes", "proposals", "governance", "votes")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Run:
     blocks, markets, liquidations, deleverages, waterfall, parameters, agents : DataFrame
         Money in USD, sizes in base units, times in UTC.
     more : mapping of str to DataFrame
-        Tables that only some runs have: `sales`; `decisions`, `features` and `regimes` of a risk engine.
+        Tables that only some runs have: `sales`; `decisions`, `features` and `regimes` of a risk
+        engine; `proposals`, `governance` (events) and `votes`.
     """
 
     folder: Path

@@ -20,6 +20,7 @@ from protocol.carry.funding_rules import Observation
 from protocol.carry.premium_funding import premium
 from protocol.collateral import deposit_asset, withdraw_asset, withdrawable
 from protocol.gating import Gates
+from protocol.governance.guardian import Pauses
 from protocol.laws.invariants import InvariantError, violated
 from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment, of_assets
@@ -67,6 +68,7 @@ class Exchange:
         self.waterfall = Waterfall(book, rules.waterfall)
         self.gates = Gates(len(book.mark))
         self.halted = False
+        self.pauses = Pauses()
         self.deposited, self.brought = np.zeros((2, len(book.cash)), np.int64)
         self.locks = open_locks(book, rules.vault_lock, rules.pool_lock)
         self.enact(parameters)

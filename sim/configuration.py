@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
@@ -19,6 +19,7 @@ from agents.retail import RetailSettings
 from agents.settings import Duration, Settings, parameter
 from agents.whales import WhaleSettings
 from sim.checks import cross_problems
+from sim.governance.settings import GovernanceSettings
 from sim.problems import Path
 from sim.venue_settings import ProtocolSettings
 from sim.world_settings import Shocks, WorldSettings
@@ -78,12 +79,6 @@ class AgentSettings(Settings):
         counts |= {name: actor.accounts for name, actor in self.actors.items()}
         counts |= {name: ATTACKS[attack.kind].wallets for name, attack in self.attackers.items()}
         return counts | {name: own.accounts for name, own in self.own.items()}
-
-
-class GovernanceSettings(Settings):
-    """How proposed parameters become rules."""
-
-    route: Literal["frozen"] = parameter("frozen", "")
 
 
 @dataclass(frozen=True)

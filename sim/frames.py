@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agents.engine.decisions import CAP, Decision
+from agents.engine.decisions import Decision
 from agents.engine.law import LAW_STAGES
 from agents.engine.targets import PARTS
-from protocol.arithmetic import MICRO, PPM
+from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
 from protocol.losses.journal import STAGES, UNCOVERED
+from sim.governance.governed import NAMES, scale
+from sim.governance.tables import Papers
 from sim.record import Recorder
 
 
@@ -29,11 +31,14 @@ class Tables:
     def all(self) -> dict[str, pd.DataFrame]:
         """Every table by its name in the run folder.
 
-        `sales` only where a venue sells collateral, and those of a risk engine only where there is one.
+        `sales` only where a venue sells collateral, those of a risk engine only where there is one, and those
+        of governance only where something was proposed.
         """
         sales = {"sales": self.sales} if isinstance(self.model.exchange.engine, CollateralSales) else {}
         engine = {"decisions": self.decisions, "features": self.features, "regimes": self.regimes}
         more = sales | (engine if self.model.risk_engine is not None else {})
+        start = pd.Timestamp(self.model.scenario.clock.start)
+        papers = Papers(self.model.governance, start, self.names.tolist())
         return {
             "blocks": self.blocks(),
             "markets": self.markets(),
@@ -42,7 +47,7 @@ class Tables:
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
             "agents": self.agents(),
-        } | {name: table() for name, table in more.items()}
+        } | ({name: table() for name, table in more.items()} | papers.all())
 
     def _role_names(self) -> NDArray[Any]:
         """Role of every account, (n,) of str."""
@@ -179,20 +184,18 @@ class Tables:
 
     def parameters(self) -> pd.DataFrame:
         """Every value a parameter has had: those that the venue opened with, and each change."""
-        governance, route = self.model.governance, self.model.scenario.risk_engine.route
-        margins = ("initial", "maintenance")
+        enactment, genesis = self.model.governance.enactment, ("genesis", "opening value")
         opened = [
-            (0, name, market, np.nan, getattr(governance.opening, name)[market], "genesis", "opening value")
+            (0, name, market, np.nan, getattr(enactment.opening, name)[market], *genesis)
             for market in range(len(self.names))
-            for name in margins
+            for name in ("initial", "maintenance")
         ]
-        changed = [(*change[:-1], route, change.reason) for change in governance.changes]
         columns = ["block", "parameter", "market", "old", "new", "route", "reason"]
-        frame = pd.DataFrame([*opened, *changed], columns=columns)
-        unit = np.where(frame["parameter"] == CAP, MICRO, PPM)
+        frame = pd.DataFrame([*opened, *enactment.changes], columns=columns)
+        unit = frame["parameter"].map(scale)
         frame["old"], frame["new"] = frame["old"].astype(float) / unit, frame["new"].astype(float) / unit
-        frame["market"] = self.names[frame["market"]]
-        frame["parameter"] = frame["parameter"].replace({name: f"{name}_margin" for name in margins})
+        frame["market"] = np.append(self.names, "")[frame["market"]]
+        frame["parameter"] = frame["parameter"].map(NAMES)
         frame["block"] = frame["block"].astype(np.int32)
         frame.insert(1, "time", self._times(frame["block"].to_numpy()))
         return frame[["block", "time", "market", "parameter", "old", "new", "route", "reason"]]

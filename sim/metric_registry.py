@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
@@ -10,7 +10,14 @@ import pandas as pd
 Scope = Literal["venue", "market", "role", "attacker"]
 Worse = Literal["higher", "lower", ""]
 Section = Literal[
-    "Prices", "Open interest", "Liquidations", "Who paid", "Venue health", "Risk engine", "Profit and loss"
+    "Prices",
+    "Open interest",
+    "Liquidations",
+    "Who paid",
+    "Venue health",
+    "Risk engine",
+    "Governance",
+    "Profit and loss",
 ]
 
 
@@ -60,6 +67,8 @@ class RunTables:
         Markets, in the order of the scenario.
     block_seconds : int
         Length of a block [s].
+    more : mapping of str to DataFrame
+        Every table of the run by name, also those that only some runs have.
     """
 
     blocks: pd.DataFrame
@@ -70,6 +79,7 @@ class RunTables:
     agents: pd.DataFrame
     names: Sequence[str]
     block_seconds: int
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -81,7 +91,7 @@ class RunTables:
         if missing:
             raise KeyError(f"a run must have the tables {', '.join(wanted)}, missing {', '.join(missing)}")
         frames = {name: tables[name] for name in wanted}
-        return cls(**frames, names=tuple(markets), block_seconds=block_seconds)
+        return cls(**frames, names=tuple(markets), block_seconds=block_seconds, more=tables)
 
     def market(self, name: str) -> pd.DataFrame:
         """Rows of one market in the order of time."""

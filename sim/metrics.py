@@ -11,9 +11,19 @@ from dataclasses import replace
 import pandas as pd
 
 from sim import engine_metrics, market_metrics, venue_metrics
+from sim.governance import metrics as governance_metrics
 from sim.metric_registry import MARKET_METRICS, VENUE_METRICS, Metric, RunTables
 
-__all__ = ["METRICS", "Metric", "describe", "engine_metrics", "market_metrics", "summarise", "venue_metrics"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "describe",
+    "engine_metrics",
+    "governance_metrics",
+    "market_metrics",
+    "summarise",
+    "venue_metrics",
+]
 
 PNL = Metric(
     "pnl_{role}_usd",
@@ -55,7 +65,8 @@ def summarise(
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        `blocks`, `markets`, `liquidations`, `deleverages`, `waterfall`, `agents`; money in USD.
+        `blocks`, `markets`, `liquidations`, `deleverages`, `waterfall`, `agents`; money in USD. What
+        others there are is read where a metric is about it.
     markets : sequence of str
         Markets, in the order of the scenario.
     block_seconds : int

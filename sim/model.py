@@ -3,7 +3,8 @@
 import mesa
 import numpy as np
 
-from agents.risk_engine import HIDDEN
+from agents.guardian import Vital
+from agents.risk_engine import HIDDEN, RiskEngine
 from agents.role import (
     BUY_SHARES,
     DEPOSIT,
@@ -17,7 +18,7 @@ from agents.role import (
     View,
 )
 from protocol.arithmetic import MICRO
-from protocol.book import Floats, Ints, Rows
+from protocol.book import INSURANCE, Floats, Ints, Rows
 from protocol.laws.invariants import InvariantError
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.keepers import Offers
@@ -25,7 +26,7 @@ from protocol.losses.journal import Cascade
 from protocol.orders import join
 from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
-from sim.governing import Governance
+from sim.governance.opening import open_governance
 from sim.outside import Outside
 from sim.population import account_count, endow, settle_in
 from sim.record import Recorder
@@ -59,7 +60,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.exchange = open_exchange(scenario.protocol, self.units, self.world.outside, accounts)
         self.outside = Outside(len(self.units.names), accounts)
         self.people = settle_in(self, scenario, self.units, seed)
-        self.governance = Governance(self.exchange, scenario.risk_engine)
+        self.governance = open_governance(self)
         self.risk_engine = open_risk_engine(self)
         self._open()
         self.recorder = Recorder(self)
@@ -81,7 +82,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         """Advance one block.
 
         1. World: fundamental prices, impact of last block's hedges, depth, gas, sentiment; shocks strike.
-        2. Governance executes what is due: what the risk engine has proposed holds from here on.
+        2. Governance executes what is due: time locks, updates of stewards; new rules hold from here on.
         3. What the book has shown since the last block is sampled; the oracle updates; the mark follows.
         4. Funding: at an epoch the index advances by the premiums sampled.
         5. Trading: all agents see the same view; cancels, quotes, then takers by fee and lottery; every fill
@@ -89,7 +90,7 @@ class Model(mesa.Model):  # type: ignore[misc]
         6. Liquidation rounds, each with its waterfall: insurance fund, vault, deleveraging, everybody.
         7. Hedges trade outside.
         8. Cash moves: deposits, vault exits, withdrawals behind their gate.
-        9. The risk engine observes, and proposes.
+        9. Governance observes: the risk engine advises, people propose and vote, the guardian watches.
         10. Invariants are checked and the block is recorded.
         """
         self.block += 1
@@ -113,23 +114,26 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.recorder.record(orders, fills, cascade, premium)
 
     def _observe(self, outside: Floats) -> None:
-        """Let the risk engine see the end of the block; what it proposes waits for its time.
+        """Let the risk engine see the end of the block and advise, then let people act.
 
-        It is given the hidden regime only if it is the one that is meant to know it.
+        The engine is given the hidden regime only if it is the one that is meant to know it.
         """
         engine, book = self.risk_engine, self.exchange.book
-        if engine is None:
-            return
-        engine.feel({"oracle": book.oracle, "mark": book.mark, "outside": outside})
-        if not engine.due(self.time):
-            return
-        view = self.view(outside)
+        if engine is not None:
+            engine.feel({"oracle": book.oracle, "mark": book.mark, "outside": outside})
+            if engine.due(self.time):
+                self._consult(engine, self.view(outside))
+        ratio = tuple((book.oracle / outside).tolist())
+        self.governance.observe(Vital(self.time, float(book.cash[INSURANCE]) / MICRO, ratio))
+
+    def _consult(self, engine: RiskEngine, view: View) -> None:
+        """Let the engine decide, and governance hear of it."""
         hidden = self.world.regime if engine.settings.model == "hindsight" else None
         decisions = engine.watch(view, HIDDEN if hidden is None else int(hidden[self.block]))
         self.recorder.record_engine(engine, decisions)
-        proposal = engine.propose(decisions, view)
-        if proposal is not None and engine.settings.route == "direct":
-            self.governance.take(proposal)
+        advice = engine.advise(decisions, view)
+        if advice is not None:
+            self.governance.advise(advice, self.time)
 
     def _outside_price(self) -> Ints:
         """Outside price, (m,) [micro-USD per lot]; one that the venue's integers cannot hold ends the run."""
@@ -232,9 +236,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         tickets = draws.integers(0, 2**31, self.rounds)
         standing = Offers(*(np.concatenate(column) for column in zip(*offers, strict=True)))
         self._tell_buyers(outside)
-        tightened = self.governance.tightened()
+        tightened = self.governance.enactment.tightened()
         cascade = self.exchange.liquidate(self.time, self.rounds, tickets, standing, self.gas_price)
-        self.governance.settle(tightened, cascade.liquidations)
+        self.governance.enactment.settle(tightened, cascade.liquidations)
         self._charge(self.exchange.engine.receipts())
         self._force(cascade, outside)
         return cascade

@@ -161,7 +161,8 @@ class Recorder:
     def _traces(self) -> dict[str, float]:
         """What is recorded only where a scenario has it."""
         model = self.model
-        return model.world.traces() | ({} if model.risk_engine is None else model.governance.traces)
+        governed = model.risk_engine is not None or bool(model.scenario.governance.agenda)
+        return model.world.traces() | (model.governance.enactment.traces if governed else {})
 
     def record_engine(self, engine: RiskEngine, decisions: list[Decision]) -> None:
         """Append what a risk engine saw, thought and decided."""

@@ -51,7 +51,7 @@ def test_each_law_does_to_the_course_what_it_says() -> None:
     floored = course("risk_engine.law.floor=1").margin
     blended = course("risk_engine.law.stressed=0.25").margin
     slow = course("risk_engine.law.rise=0.01", "risk_engine.law.fall=0.01").margin
-    late = course("risk_engine.delay=2d").margin
+    late = course("governance.review=2d").margin
     frozen = course("risk_engine.regimes=frozen").margin
 
     assert course("risk_engine.model=static").margin == pytest.approx(
@@ -167,6 +167,6 @@ def test_the_bundled_sweeps_of_risk_engines_differ_in_impact_and_scale_alone(nam
 
     assert len(points) == 6
     assert len(study.seeds) == 64
-    assert {point.risk_engine.route for point in points} == {"direct"}
+    assert {point.governance.route for point in points} == {"direct"}
     assert len(laws) == 2
     assert all(point.risk_engine.targets.sold == 0 for point in points)

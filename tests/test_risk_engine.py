@@ -75,7 +75,7 @@ def test_what_moves_follows_the_regime_and_what_is_static_does_not() -> None:
 
 
 def test_a_shadow_engine_leaves_the_world_as_it_is() -> None:
-    shadow, none = watched("risk_engine.route=shadow"), run(calm(*QUICK, "risk_engine.model=none"), 3)
+    shadow, none = watched("governance.route=frozen"), run(calm(*QUICK, "risk_engine.model=none"), 3)
 
     pd.testing.assert_frame_equal(shadow.tables["markets"], none.tables["markets"])
     assert len(shadow.tables["decisions"])
@@ -139,7 +139,7 @@ def test_near_liquidation_counts_what_a_move_of_two_per_cent_would_close() -> No
 
 def test_a_decision_holds_from_the_next_block_on_or_after_its_delay() -> None:
     for delay, blocks in (("0s", 1), ("7m", 7)):
-        tables = watched(FREE, f"risk_engine.delay={delay}").tables
+        tables = watched(FREE, f"governance.review={delay}").tables
         first = tables["decisions"].query("market == 'BTC' and parameter == 'maintenance'").iloc[0]
         changes = tables["parameters"].query(
             "market == 'BTC' and parameter == 'maintenance_margin' and block > 0"
@@ -191,8 +191,8 @@ def still(*overrides: str) -> Scenario:
 
 
 def test_a_sudden_rise_of_margin_liquidates_and_the_engine_is_named_as_the_cause() -> None:
-    sudden, kept = run(still(), 3).summary, run(still("risk_engine.scope=new"), 3).summary
-    gradual = run(still("risk_engine.scope=ramp", "risk_engine.grace=20h"), 3).summary
+    sudden, kept = run(still(), 3).summary, run(still("governance.scope=new"), 3).summary
+    gradual = run(still("governance.scope=ramp", "governance.grace=20h"), 3).summary
     caused, liquidated = sudden["engine_caused_usd"], sudden["liquidated_usd"]
 
     assert caused > 0.5 * liquidated > 0  # type: ignore[operator]
@@ -209,7 +209,7 @@ def margins_of(model: Model, account: int) -> float:
 
 
 def test_a_position_keeps_its_margin_until_it_grows() -> None:
-    with opened(still("risk_engine.scope=new"), blocks=5) as model:
+    with opened(still("governance.scope=new"), blocks=5) as model:
         book, retail = model.exchange.book, model.people.retail.accounts
         held = [account for account in retail.tolist() if book.size[0, account] and not book.size[1, account]]
         before = {account: (margins_of(model, account), book.size[0, account]) for account in held}
@@ -225,7 +225,7 @@ def test_a_position_keeps_its_margin_until_it_grows() -> None:
 
 
 def test_a_ramp_arrives_after_its_grace_although_decisions_repeat_its_target() -> None:
-    tables = run(still("risk_engine.scope=ramp", "risk_engine.grace=60m"), 3).tables
+    tables = run(still("governance.scope=ramp", "governance.grace=60m"), 3).tables
     margins = tables["markets"].query("market == 'BTC'").set_index("block")["maintenance_margin"]
     wanted = tables["decisions"].query("market == 'BTC' and parameter == 'maintenance'")["after"]
     halfway = (margins[1] + margins[70]) / 2

@@ -121,11 +121,3 @@ class RiskEngineSettings(Settings):
     targets: TargetSettings = TargetSettings()
     law: LawSettings = LawSettings()
     safety: SafetySettings = SafetySettings()
-    scope: Literal["all", "new", "ramp"] = parameter(
-        "all",
-        "",
-        description="positions that a tighter maintenance margin holds for; ramp: all, step by step",
-    )
-    grace: Duration = parameter(DAY, "s", gt=0, description="of a ramp")
-    route: Literal["direct", "shadow"] = parameter("direct", "", description="shadow: decided, never enacted")
-    delay: Duration = parameter(0, "s", ge=0, description="from a decision until it is in force")

@@ -61,7 +61,7 @@ def margin_course(scenario: Scenario, seed: int) -> Course:
     regime = np.zeros(len(seen.returns) + 1, np.int64) if paths.regime is None else paths.regime
     forecaster = open_forecaster(settings, sample, scenario.markets)
     margin = np.empty(len(seen.returns))
-    policy = Policy(settings)
+    policy = Policy(settings, scenario.governance.review)
     for step, (inputs, returns) in enumerate(zip(seen.inputs, seen.returns, strict=True)):
         forecaster.observe(inputs, returns, int(regime[step + 1]))
         margin[step] = policy.follow(forecaster, (step + 1.0) * settings.every)
@@ -76,10 +76,16 @@ class Policy:
     """A control law with a delay, for one margin.
 
     The first decision is the target itself, so that nothing depends on where it starts.
+
+    Parameters
+    ----------
+    settings : RiskEngineSettings
+    delay : int
+        From a decision until it is in force [s].
     """
 
-    def __init__(self, settings: RiskEngineSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: RiskEngineSettings, delay: int) -> None:
+        self.settings, self.delay = settings, delay
         self.waiting: deque[float] = deque()
         self.held: Governed | None = None
 
@@ -94,7 +100,7 @@ class Policy:
         clock = (time, float(settings.every))
         self.held = self.held.moved(decide(law, self.held, aim, clock).value, time)
         self.waiting.append(self.held.value)
-        if len(self.waiting) > settings.delay // settings.every + 1:
+        if len(self.waiting) > self.delay // settings.every + 1:
             self.waiting.popleft()
         return self.waiting[0]
 

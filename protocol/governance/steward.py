@@ -10,7 +10,7 @@ References
 .. [3] Aave forum, post-mortem of 10 March 2026: of two parameters one was cut to its bound, the other not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -136,6 +136,16 @@ class Steward:
         if self.rules.joint and len(passed) > 1 and passed != settings:
             return Refusal("settings that belong together must not be cut to their bounds")
         return passed
+
+    def within_bounds(self, settings: Iterable[Setting], parameters: RiskParameters) -> tuple[Setting, ...]:
+        """Settings as far as the bounds of one change let them go, for a proposer who knows the rules."""
+        bounds = self.rules.bounds
+        return tuple(
+            truncated(each, current(parameters, each), bounds[each.parameter])
+            if each.parameter in bounds
+            else each
+            for each in settings
+        )
 
     def _judge(
         self, setting: Setting, proposal: Proposal, parameters: RiskParameters, time: float
