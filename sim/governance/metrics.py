@@ -5,6 +5,8 @@ References
 .. [1] Chaos Labs AgentHub and Aave RiskSteward: clamps, expiry and spacing are what these numbers measure.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -21,15 +23,6 @@ def _proposals(run: RunTables) -> pd.DataFrame | None:
 def _share(run: RunTables, state: str) -> float | None:
     rows = _proposals(run)
     return None if rows is None else float((rows["state"] == state).mean())
-
-
-def _changes(run: RunTables, market: str = "") -> pd.DataFrame:
-    """Changes of parameters after the opening, of one market or all."""
-    rows = run.more.get("parameters")
-    if rows is None:
-        return pd.DataFrame(columns=["time", "market", "parameter", "old", "new"])
-    changed = rows[rows["block"] > 0]
-    return changed[changed["market"] == market] if market else changed
 
 
 @venue_metric("Proposals", "proposals", "Governance")
@@ -83,10 +76,10 @@ def execution_delay_seconds(run: RunTables) -> float | None:
 @venue_metric("Whipsaws", "changes", "Governance", worse="higher")
 def whipsaws(run: RunTables) -> float | None:
     """Number of changes of a parameter that turned back, within a day, the way the one before had gone."""
-    if run.more.get("parameters") is None:
+    changed, found = run.more.get("parameters"), 0
+    if changed is None:
         return None
-    found = 0
-    for _, rows in _changes(run).groupby(["market", "parameter"]):
+    for _, rows in changed[changed["block"] > 0].groupby(["market", "parameter"]):
         step, gap = (rows["new"] - rows["old"]).map(np.sign), rows["time"].diff()
         found += int(((step * step.shift() < 0) & (gap <= DAY)).sum())
     return float(found)
@@ -94,38 +87,45 @@ def whipsaws(run: RunTables) -> float | None:
 
 @market_metric("Regime change to margin", "s", "Governance", worse="higher")
 def parameter_latency_seconds(rows: pd.DataFrame, run: RunTables) -> float | None:
-    """Mean time from a change of the hidden regime to the first change of maintenance margin that answers it.
+    """Mean time from a change of the hidden regime until the maintenance margin in force has followed.
 
-    A wilder regime is answered by a higher margin and a calmer one by a lower; one that nothing answers
-    while it lasts counts with its whole length.
+    It has when it is half way from what the engine aimed at on average in the stretch before to what it
+    aims at in the new one; a change that the margin does not follow while the stretch lasts counts with its
+    whole length.
     """
-    moves = _changes(run, str(rows["market"].iloc[0]))
-    moves = moves[moves["parameter"] == MAINTENANCE]
-    if "regime" not in run.blocks or run.more.get("proposals") is None:
+    wanted = _targets(rows, run)
+    if wanted is None or "regime" not in run.blocks:
         return None
-    step = run.blocks["regime"].diff().fillna(0)
-    starts = run.blocks["time"][step != 0]
-    if not len(starts):
+    frame = rows[["time", MAINTENANCE]].assign(regime=run.blocks["regime"].to_numpy())
+    frame = pd.merge_asof(frame, wanted, on="time")
+    stretches = [stretch for _, stretch in frame.groupby((frame["regime"].diff() != 0).cumsum())]
+    waits = [_wait(before, after) for before, after in pairwise(stretches)]
+    return float(np.mean(waits)) if waits else None
+
+
+def _wait(before: pd.DataFrame, after: pd.DataFrame) -> float:
+    """Time until the margin of a stretch has followed its targets half way from those before [s]."""
+    old, new = before["target"].mean(), after["target"].mean()
+    there = np.sign(new - old) * (after[MAINTENANCE] - (old + new) / 2) >= 0
+    reached = after["time"][there].iloc[0] if there.any() else after["time"].iloc[-1]
+    return float((reached - before["time"].iloc[-1]).total_seconds())
+
+
+def _targets(rows: pd.DataFrame, run: RunTables) -> pd.DataFrame | None:
+    """Targets of a market's maintenance margin in the order of time; None where no engine had any."""
+    decided = run.more.get("decisions")
+    if decided is None:
         return None
-    ends = [*starts[1:], run.blocks["time"].iloc[-1]]
-    waits = []
-    for begin, end, way in zip(starts, ends, np.sign(step[step != 0]), strict=True):
-        meant = np.sign(moves["new"] - moves["old"]) == way
-        answered = moves["time"][meant & (moves["time"] > begin) & (moves["time"] <= end)]
-        waits.append(((answered.iloc[0] if len(answered) else end) - begin).total_seconds())
-    return float(np.mean(waits))
+    mine = (decided["market"] == rows["market"].iloc[0]) & (decided["parameter"] == "maintenance")
+    return decided.loc[mine, ["time", "target"]] if mine.any() else None
 
 
 def _shortfall(rows: pd.DataFrame, run: RunTables, sign: int) -> float | None:
     """Mean over time of how far the margin in force lies below (1) or above (-1) the engine's target."""
-    decided = run.more.get("decisions")
-    if decided is None:
+    wanted = _targets(rows, run)
+    if wanted is None:
         return None
-    market = str(rows["market"].iloc[0])
-    wanted = decided[(decided["market"] == market) & (decided["parameter"] == "maintenance")]
-    if not len(wanted):
-        return None
-    joined = pd.merge_asof(rows[["time", MAINTENANCE]], wanted[["time", "target"]], on="time")
+    joined = pd.merge_asof(rows[["time", MAINTENANCE]], wanted, on="time")
     gap = sign * (joined["target"] - joined[MAINTENANCE])
     return float(gap.clip(lower=0).mean())
 

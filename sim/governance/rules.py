@@ -88,7 +88,9 @@ def guardian_rules(settings: GuardianSettings) -> GuardianRules:
 def order(settings: GovernanceSettings) -> Order:
     """What holds on every route."""
     limits = {
-        GOVERNED[name].field: Range(round(low * GOVERNED[name].scale), round(high * GOVERNED[name].scale))
-        for name, (low, high) in settings.limits.items()
+        GOVERNED[name].field: Range(
+            round(limit.least * GOVERNED[name].scale), round(limit.most * GOVERNED[name].scale)
+        )
+        for name, limit in settings.limits.items()
     }
     return Order(limits, settings.stale == "refused", settings.conflicts == "refused")

@@ -9,11 +9,20 @@ from agents.settings import Duration, Settings, entries, parameter
 from protocol.governance.guardian import Scope
 
 Route = Literal["direct", "steward", "hub", "governor", "frozen"]
-ASSUMED_LIMITS: dict[str, tuple[float, float]] = {
-    "initial_margin": (0.001, 1.0),
-    "maintenance_margin": (0.0005, 1.0),
-    "taker_fee": (0.0, 0.1),
-    "liquidation_fee": (0.0, 0.1),
+
+
+class LimitSettings(Settings):
+    """What a parameter may never leave, on any route, in its own unit."""
+
+    least: float = parameter(..., "")
+    most: float = parameter(..., "")
+
+
+ASSUMED_LIMITS = {
+    "initial_margin": LimitSettings(least=0.001, most=1.0),
+    "maintenance_margin": LimitSettings(least=0.0005, most=1.0),
+    "taker_fee": LimitSettings(least=0.0, most=0.1),
+    "liquidation_fee": LimitSettings(least=0.0, most=0.1),
 }
 
 
@@ -144,7 +153,7 @@ class GovernanceSettings(Settings):
     conflicts: Literal["kept", "refused"] = parameter(
         "kept", "", description="a proposal about what another open one is about"
     )
-    limits: dict[str, tuple[float, float]] = parameter(
+    limits: dict[str, LimitSettings] = parameter(
         ASSUMED_LIMITS, "the parameter's", description="least and greatest value on any route"
     )
     governor: GovernorSettings = GovernorSettings()
