@@ -9,6 +9,7 @@ import vl_convert
 
 from analysis import market_figures, venue_figures
 from analysis.engine_figures import ENGINE_FIGURES
+from analysis.governance_figures import GOVERNANCE_FIGURES
 from analysis.style import Figure
 from analysis.tables import Run
 
@@ -26,16 +27,22 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "funding": market_figures.funding,
     "profit_and_loss": venue_figures.profit_and_loss,
 }
-ALL_FIGURES = FIGURES | ENGINE_FIGURES
+OTHERS: dict[str, tuple[Callable[[Run], Figure], str]] = {
+    **{name: (figure, "decisions") for name, figure in ENGINE_FIGURES.items()},
+    **GOVERNANCE_FIGURES,
+}
+ALL_FIGURES = FIGURES | {name: figure for name, (figure, _) in OTHERS.items()}
 
 
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure of a run by its name, in the order in which they are read.
 
-    Those of a risk engine come last, where it has decided anything.
+    Those of a risk engine and of governance come last, where there is something to draw.
     """
-    decided = len(run.more.get("decisions", ())) > 0
-    return {name: figure(run) for name, figure in (ALL_FIGURES if decided else FIGURES).items()}
+    drawn = {name: figure(run) for name, figure in FIGURES.items()}
+    return drawn | {
+        name: figure(run) for name, (figure, table) in OTHERS.items() if len(run.more.get(table, ()))
+    }
 
 
 def write_images(figures: Mapping[str, Figure], folder: Path, scale: float = 2.0) -> list[Path]:

@@ -11,7 +11,8 @@ import pandas as pd
 from sim.sweeps.results import SweepResults, load_sweep
 
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
-MORE = ("sales", "decisions", "features", "regimes", "proposals", "governance", "votes")
+PAPERS = ("proposals", "governance", "votes", "electorate", "delegation")
+MORE = ("sales", "decisions", "features", "regimes", *PAPERS)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sim.plugins import module_file
 from sim.problems import Path, Problem, shown, suggestion
 
 OWN = ("name", "description")
+PRESETS = {"protocol": "preset", "governance": "governance"}
 
 
 @dataclass
@@ -184,32 +185,42 @@ def _with_settled_markets(data: dict[str, Any]) -> tuple[dict[str, Any], set[str
 
 
 def _lay_on_preset(assembly: Assembly, gone: set[str]) -> None:
-    """Put the preset that a scenario names below it; of its markets, those that the scenario names."""
+    """Put the presets that a scenario names below it; of a venue's markets, those that the scenario names."""
     layer = assembly.layer
-    name = _section(layer.data, "protocol").get("preset", "none")
+    for section, kind in PRESETS.items():
+        preset = _named_preset(assembly, section, kind)
+        if preset is None:
+            continue
+        below = preset.layer
+        if section == "protocol":
+            below = _with_markets(below, set(_section(layer.data, "protocol", "markets")), gone)
+        assembly.layer = merged(below, assembly.layer)
+        assembly.sources |= preset.sources
+        assembly.problems += preset.problems
+
+
+def _named_preset(assembly: Assembly, section: str, kind: str) -> Assembly | None:
+    """The preset that a section names; None where it names none, or one that does not exist."""
+    name = _section(assembly.layer.data, section).get("preset", "none")
     if name == "none":
-        return
-    file = bundled("preset", name) if isinstance(name, str) else None
-    if file is None:
-        place = layer.origin(("protocol", "preset")).place
-        rule = f"no such preset {shown(name)}{suggestion(str(name), ['none', *names('preset')])}"
-        assembly.problems.append(Problem(place, "protocol.preset", rule))
-        assembly.gaps.add(("protocol",))
-        return
-    preset = _preset(file, name)
-    wanted = set(_section(layer.data, "protocol", "markets"))
-    assembly.layer = merged(_with_markets(preset.layer, wanted, gone), layer)
-    assembly.sources = preset.sources
-    assembly.problems += preset.problems
+        return None
+    file = bundled(kind, name) if isinstance(name, str) else None
+    if file is not None:
+        return _preset(file, name, section)
+    place = assembly.layer.origin((section, "preset")).place
+    rule = f"no such preset {shown(name)}{suggestion(str(name), ['none', *names(kind)])}"
+    assembly.problems.append(Problem(place, f"{section}.preset", rule))
+    assembly.gaps.add((section,))
+    return None
 
 
 @cache
-def _preset(file: File, name: str) -> Assembly:
+def _preset(file: File, name: str, section: str) -> Assembly:
     """A bundled preset, read once; whoever lays something on it leaves it as it is."""
     layer, problems = read_layer(file, f"preset:{name}")
     patterns = layer.data.pop("sources", {})
     layer.data.pop("description", None)
-    return Assembly(layer, _sources(layer, patterns), problems)
+    return Assembly(layer, _sources(layer, patterns, section), problems)
 
 
 def _with_markets(preset: Layer, wanted: set[str], gone: set[str]) -> Layer:
@@ -220,11 +231,11 @@ def _with_markets(preset: Layer, wanted: set[str], gone: set[str]) -> Layer:
     return replace(preset, data={**preset.data, "protocol": {**protocol, "markets": kept}})
 
 
-def _sources(preset: Layer, patterns: dict[str, str]) -> dict[Path, str]:
+def _sources(preset: Layer, patterns: dict[str, str], section: str) -> dict[Path, str]:
     """Source of each setting of a preset; `*` in a pattern stands for any market."""
     return {
         path: source
         for path in preset.origins
         for pattern, source in patterns.items()
-        if fnmatchcase(".".join(path), f"protocol.{pattern}")
+        if fnmatchcase(".".join(path), f"{section}.{pattern}")
     }

@@ -1,4 +1,4 @@
-"""The scenarios, presets, events and sweeps that come with the package, by name."""
+"""The scenarios, presets, events, sweeps and forms of governance that come with the package, by name."""
 
 from pathlib import Path
 
@@ -10,11 +10,12 @@ FOLDERS = {
     "preset": ROOT / "presets",
     "event": ROOT / "events",
     "sweep": ROOT / "sweeps",
+    "governance": ROOT / "governance",
 }
 
 
 def names(kind: str) -> list[str]:
-    """Bundled names of a kind: `scenario`, `preset`, `event` or `sweep`."""
+    """Bundled names of a kind: `scenario`, `preset`, `event`, `sweep` or `governance`."""
     return sorted(path.stem for path in FOLDERS[kind].glob("*.yaml"))
 
 

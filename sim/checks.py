@@ -8,6 +8,7 @@ from agents.actors import ActSettings
 from agents.retail_traits import UNLISTED_WEIGHT
 from agents.settings import LARGEST_USD
 from sim.engine_checks import engine_problems
+from sim.governance.checks import governance_problems
 from sim.prices.rules import market_tables, price_rules
 from sim.problems import Problem, shown, suggestion
 from sim.venue_checks import broken, venue_problems
@@ -34,6 +35,7 @@ def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from _attack_problems(scenario)
     yield from _shock_problems(scenario)
     yield from engine_problems(scenario)
+    yield from governance_problems(scenario)
 
 
 def _clock_problems(scenario: "Scenario") -> Iterator[Problem]:

@@ -26,7 +26,7 @@ from protocol.losses.journal import Cascade
 from protocol.orders import join
 from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
-from sim.governance.opening import open_governance
+from sim.governance.opening import open_governance, public_facts
 from sim.outside import Outside
 from sim.population import account_count, endow, settle_in
 from sim.record import Recorder
@@ -124,7 +124,8 @@ class Model(mesa.Model):  # type: ignore[misc]
             if engine.due(self.time):
                 self._consult(engine, self.view(outside))
         ratio = tuple((book.oracle / outside).tolist())
-        self.governance.observe(Vital(self.time, float(book.cash[INSURANCE]) / MICRO, ratio))
+        vital = Vital(self.time, float(book.cash[INSURANCE]) / MICRO, ratio)
+        self.governance.observe(vital, lambda: public_facts(self))
 
     def _consult(self, engine: RiskEngine, view: View) -> None:
         """Let the engine decide, and governance hear of it."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from agents.delegates.settings import PeopleSettings
 from agents.guardian import GuardianSettings
 from agents.settings import Duration, Settings, entries, parameter
 from protocol.governance.guardian import Scope
@@ -19,8 +20,8 @@ class LimitSettings(Settings):
 
 
 ASSUMED_LIMITS = {
-    "initial_margin": LimitSettings(least=0.001, most=1.0),
-    "maintenance_margin": LimitSettings(least=0.0005, most=1.0),
+    "initial_margin": LimitSettings(least=0.0002, most=1.0),
+    "maintenance_margin": LimitSettings(least=0.0001, most=1.0),
     "taker_fee": LimitSettings(least=0.0, most=0.1),
     "liquidation_fee": LimitSettings(least=0.0, most=0.1),
 }
@@ -160,6 +161,12 @@ class GovernanceSettings(Settings):
     steward: StewardSettings = StewardSettings()
     hub: HubSettings = HubSettings()
     guardian: GuardianSettings = GuardianSettings()
+    people: PeopleSettings = PeopleSettings()
     agenda: Annotated[tuple[ItemSettings, ...], BeforeValidator(entries)] = parameter(
         (), "", description="proposals whose time is known"
     )
+
+    @property
+    def votes(self) -> bool:
+        """Whether anything may come to a vote."""
+        return self.route == "governor" or any(item.route == "governor" for item in self.agenda)

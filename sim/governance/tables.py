@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agents.delegates.settings import INTERESTS
 from protocol.arithmetic import MICRO
 from protocol.governance.payload import ALL, Payload
 from protocol.governance.proposals import Proposal, Support
@@ -14,6 +15,7 @@ from sim.governance.governing import Governance
 
 MOMENTS = ("created", "published", "opens", "closes", "eta", "expires", "quorum_reached", "ended")
 GUARDIAN = -1
+SHOWN, FOLLOWERS = 60, 300
 
 
 class Papers:
@@ -33,6 +35,8 @@ class Papers:
     def all(self) -> dict[str, pd.DataFrame]:
         """Tables by name, only those that have rows."""
         tables = {"proposals": self.proposals(), "governance": self.events(), "votes": self.votes()}
+        if len(tables["votes"]):
+            tables |= {"electorate": self.electorate(), "delegation": self.delegation()}
         return {name: table for name, table in tables.items() if len(table)}
 
     def proposals(self) -> pd.DataFrame:
@@ -100,6 +104,41 @@ class Papers:
         ]
         frame = pd.DataFrame(rows, columns=["time", "proposal", "voter", "support", "weight"])
         return frame.assign(time=self._times(frame["time"]))
+
+    def electorate(self) -> pd.DataFrame:
+        """One row for each of the most powerful holders and their interests; tokens as at the end."""
+        crowd = self.governance.crowd
+        if crowd.tokens is None or crowd.people is None:
+            return pd.DataFrame()
+        power, kinds = crowd.tokens.power, crowd.people.people.interest
+        ranked = np.argsort(-power, kind="stable")[:SHOWN]
+        ranked = ranked[power[ranked] > 0]
+        followers = np.bincount(crowd.tokens.delegates + 1, minlength=len(power) + 1)[1:]
+        names = [INTERESTS[kinds[holder]] if holder < len(kinds) else "" for holder in ranked]
+        columns = {
+            "holder": ranked,
+            "interest": names,
+            "power": power[ranked] / MICRO,
+            "balance": crowd.tokens.balances[ranked] / MICRO,
+            "followers": followers[ranked],
+        }
+        return pd.DataFrame(columns)
+
+    def delegation(self) -> pd.DataFrame:
+        """One row for each of the largest holders who follow one of the most powerful; at the end."""
+        tokens = self.governance.crowd.tokens
+        if tokens is None:
+            return pd.DataFrame()
+        leaders = np.argsort(-tokens.power, kind="stable")[:SHOWN]
+        following = np.isin(tokens.delegates, leaders) & (tokens.balances > 0)
+        holders = np.flatnonzero(following)
+        holders = holders[np.argsort(-tokens.balances[holders], kind="stable")][:FOLLOWERS]
+        columns = {
+            "holder": holders,
+            "delegate": tokens.delegates[holders],
+            "tokens": tokens.balances[holders] / MICRO,
+        }
+        return pd.DataFrame(columns)
 
     def _times(self, seconds: Iterable[float]) -> pd.Series:
         values = pd.Series(np.asarray(list(seconds), dtype=float))
