@@ -244,6 +244,13 @@ class Exchange:
         self.deposited[account] += amount
         return amount
 
+    def pay(self, source: int, target: int, amount: int) -> int:
+        """Move money between accounts of the venue, as far as it is there; returns how much [micro-USD]."""
+        paid = max(0, min(amount, int(self.book.cash[source])))
+        self.book.cash[source] -= paid
+        self.book.cash[target] += paid
+        return paid
+
     def deposit_asset(self, account: int, market: int, lots: int, price: int) -> None:
         """Credit `lots` of a market's asset from outside, where a lot is worth `price` micro-USD."""
         deposit_asset(self.book, account, market, lots)

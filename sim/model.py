@@ -26,7 +26,7 @@ from protocol.losses.journal import Cascade
 from protocol.orders import join
 from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
-from sim.governance.opening import open_governance, public_facts
+from sim.governance.opening import let_plot, open_governance, public_facts
 from sim.outside import Outside
 from sim.population import account_count, endow, settle_in
 from sim.record import Recorder
@@ -125,6 +125,7 @@ class Model(mesa.Model):  # type: ignore[misc]
                 self._consult(engine, self.view(outside))
         ratio = tuple((book.oracle / outside).tolist())
         vital = Vital(self.time, float(book.cash[INSURANCE]) / MICRO, ratio)
+        let_plot(self)
         self.governance.observe(vital, lambda: public_facts(self))
 
     def _consult(self, engine: RiskEngine, view: View) -> None:

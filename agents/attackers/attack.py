@@ -5,6 +5,7 @@ from typing import ClassVar
 import mesa
 import numpy as np
 
+from agents.attackers.chamber import Chamber
 from agents.role import (
     NO_HEDGES,
     WITHDRAW,
@@ -79,6 +80,9 @@ class Attack(Role):
     def attack(self, view: View, since: float) -> Actions:
         """What is to happen `since` seconds after the beginning."""
         raise NotImplementedError
+
+    def plot(self, chamber: Chamber) -> None:
+        """What it does with governance at the end of a block; most attacks do nothing there."""
 
     def held(self, view: View) -> Ints:
         """Positions of the wallets, (k,) [lots]."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from agents.delegates.ballots import Ballots, drawn_ballots
 from agents.delegates.electorate import Electorate, electorate
-from agents.delegates.initiative import Initiative, Wish
 from agents.delegates.facts import PublicFacts
+from agents.delegates.initiative import Initiative, Wish
 from agents.delegates.interests import favour, hostile, position, scores
 from agents.delegates.settings import PeopleSettings
 from agents.role import NOBODY, Stream

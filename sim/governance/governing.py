@@ -9,6 +9,7 @@ from agents.delegates.delegates import Delegates
 from agents.delegates.facts import PublicFacts
 from agents.guardian import Pause, Veto, Vital, Watch
 from agents.risk_engine import Advice
+from agents.token_market import TokenMarket
 from protocol.arithmetic import MICRO
 from protocol.exchange import Exchange
 from protocol.governance.governor import Governor
@@ -71,6 +72,7 @@ class Crowd(NamedTuple):
     watch: Watch
     tokens: Tokens | None = None
     people: Delegates | None = None
+    market: TokenMarket | None = None
 
 
 class Act(NamedTuple):
@@ -102,6 +104,8 @@ class Governance:
     enactment : Enactment
     acts : list of Act
         Of the guardian.
+    paid : int
+        Money that proposals have moved between accounts [micro-USD].
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class Governance:
         self.letters: list[Letter] = []
         self.signatures: list[Signature] = []
         self.acts: list[Act] = []
+        self.paid = 0
         self._sent = 0
 
     def _routes(self) -> dict[str, Route]:
@@ -143,11 +148,30 @@ class Governance:
         """Let proposals move on, and put into force what is due."""
         self.process.advance(time)
 
+        self.run_due(block, time)
+        self.enactment.proceed(block, time)
+
+    def run_due(self, block: int, time: float) -> None:
+        """Execute what is due."""
+
         def enact(proposal: Proposal, parameters: RiskParameters) -> str:
-            return self.enactment.enact(parameters, (block, time), proposal.route, proposal.title)
+            refusal = self.enactment.enact(parameters, (block, time), proposal.route, proposal.title)
+            if not refusal:
+                self._pay(proposal, time)
+            return refusal
 
         self.process.execute(time, lambda: self.exchange.parameters, enact)
-        self.enactment.proceed(block, time)
+
+    def _pay(self, proposal: Proposal, time: float) -> None:
+        """Move the money and make the tokens of an executed proposal."""
+        payload, crowd = proposal.payload, self.crowd
+        for payment in payload.payments:
+            self.paid += self.exchange.pay(*payment)
+        for mint in payload.mints:
+            if crowd.tokens is not None:
+                crowd.tokens.mint(mint.holder, mint.amount, time)
+        if (payload.payments or payload.mints) and crowd.market is not None:
+            crowd.market.fall()
 
     def advise(self, advice: Advice, time: float) -> None:
         """Send what an engine wants by the route of the scenario, one letter for each market."""

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agents.attackers.chamber import Chamber
 from agents.delegates.delegates import Delegates
 from agents.delegates.facts import PublicFacts
 from agents.guardian import Watch
+from agents.token_market import TokenMarket
 from protocol.arithmetic import MICRO
-from protocol.book import INSURANCE
+from protocol.book import FEES, INSURANCE, VAULT
+from protocol.governance.tokens import Tokens
 from sim.governance.governing import Crowd, Governance
 from sim.streams import stream
 
@@ -24,8 +27,41 @@ def open_governance(model: "Model") -> Governance:
     crowd = Crowd(Watch(model, draws, settings.guardian))
     if settings.votes:
         people = Delegates(model, settings.people, partial(draws, "governance"))
-        crowd = crowd._replace(tokens=people.people.tokens(), people=people)
+        tokens = _with_plotters(people, len(model.people.attackers))
+        market = TokenMarket(settings.token, tokens.supply)
+        crowd = crowd._replace(tokens=tokens, people=people, market=market)
     return Governance(model.exchange, settings, draws, crowd, model.scenario.markets)
+
+
+def _with_plotters(people: Delegates, plotters: int) -> Tokens:
+    """The token, with an empty holder for each attacker behind everybody else; each votes for himself."""
+    crowd, count = people.people, len(people.people.balances)
+    balances = np.append(crowd.balances, np.zeros(plotters, np.int64))
+    delegates = np.append(crowd.delegates, np.arange(count, count + plotters))
+    return Tokens(balances, delegates)
+
+
+def let_plot(model: "Model") -> None:
+    """Let attackers do with governance what they will, at the end of a block."""
+    governance, attackers = model.governance, model.people.attackers
+    crowd, first = governance.crowd, 0
+    if crowd.tokens is not None:
+        first = len(crowd.tokens.balances) - len(attackers)
+    for index, attacker in enumerate(attackers):
+        attacker.plot(
+            Chamber(
+                time=model.time,
+                process=governance.process,
+                parameters=model.exchange.parameters,
+                route=governance.settings.route,
+                tokens=crowd.tokens,
+                market=crowd.market,
+                cash=model.outside.cash,
+                purses=(INSURANCE, FEES, VAULT),
+                holder=first + index,
+                execute=partial(governance.run_due, model.block, model.time),
+            )
+        )
 
 
 def public_facts(model: "Model") -> PublicFacts:

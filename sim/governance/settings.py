@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from agents.delegates.settings import PeopleSettings
 from agents.guardian import GuardianSettings
 from agents.settings import Duration, Settings, entries, parameter
+from agents.token_market import TokenSettings
 from protocol.governance.guardian import Scope
 
 Route = Literal["direct", "steward", "hub", "governor", "frozen"]
@@ -162,6 +163,7 @@ class GovernanceSettings(Settings):
     hub: HubSettings = HubSettings()
     guardian: GuardianSettings = GuardianSettings()
     people: PeopleSettings = PeopleSettings()
+    token: TokenSettings = TokenSettings()
     agenda: Annotated[tuple[ItemSettings, ...], BeforeValidator(entries)] = parameter(
         (), "", description="proposals whose time is known"
     )
