@@ -62,7 +62,15 @@ class Papers:
             **{name: getattr(proposal, name) for name in MOMENTS[:-1]},
             "ended": ended,
             **tally,
+            "turnout": self._turnout(proposal),
         }
+
+    def _turnout(self, proposal: Proposal) -> float:
+        """Share of all delegated power that has voted; NaN where nobody was asked."""
+        tokens = self.governance.crowd.tokens
+        if tokens is None or not proposal.voted:
+            return np.nan
+        return float(sum(proposal.tally) / max(int(tokens.power.sum()), 1))
 
     def wording(self, payload: Payload, seen: Sequence[int]) -> str:
         """What a payload does, in words and in the units of scenario files."""
