@@ -12,6 +12,7 @@ from commands.compare import compare_command
 from commands.fit import fit_command
 from commands.margins import margins_command
 from commands.run import report_command, run_command
+from commands.speed import speed_command
 from commands.sweep import sweep_command
 from commands.validate import validate_command
 
@@ -85,6 +86,7 @@ app.command("sweep")(sweep_command)
 app.command("compare")(compare_command)
 app.command("fit")(fit_command)
 app.command("margins")(margins_command)
+app.command("speed")(speed_command)
 app.command("validate")(validate_command)
 app.command("backtest")(backtest_command)
 app.command("schema")(schema_command)
