@@ -43,8 +43,8 @@ class Speed:
         A row for each delay and width: `policy`, `delay` [s], `width` [1] (infinite where nothing bounds a
         change), `loss`, `avoided` and `regret`, each with `_low` and `_high`, and `avoided_p`.
     slopes : DataFrame
-        A row for each pair of neighbouring delays of a width, and of the shortest with each other: `width`, `begin`, `end` [s], and what a day of
-        delay costs between them, `value`, `low`, `high` [unit/day].
+        A row for each pair of neighbouring delays of a width, and of the shortest with each other: `width`,
+        `begin`, `end` [s], and what a day of delay costs between them, `value`, `low`, `high` [unit/day].
     without, hindsight : Estimate
         The loss without updates, and with perfect knowledge at once.
     seeds : int
