@@ -1,10 +1,9 @@
 """Figures of governance: when rules were asked for, what became of that, and how they changed."""
 
-from collections import Counter
-
 import altair as alt
 import pandas as pd
 
+from analysis.governance_words import became, outcomes
 from analysis.style import (
     BLACK,
     GREEN,
@@ -30,7 +29,7 @@ from analysis.style import (
 )
 from analysis.tables import Run
 from analysis.vote_figures import delegation, votes
-from analysis.wording import count, duration, joined
+from analysis.wording import count
 
 ENDS = {
     "executed": GREEN,
@@ -49,7 +48,7 @@ def timeline(run: Run) -> Figure:
     panels = [_prices(run), _lanes(run) if _laned(run) else _strips(run)]
     acts = _acts(run)
     panels += [acts] if acts is not None else []
-    return titled(stacked(panels, color="independent"), _finding(run))
+    return titled(stacked(panels, color="independent"), outcomes(run))
 
 
 def _prices(run: Run) -> Figure:
@@ -84,8 +83,7 @@ def _laned(run: Run) -> bool:
 def _spans(run: Run) -> pd.DataFrame:
     """Proposals with what became of them, and when they were last open."""
     rows, last = run.more["proposals"], run.blocks["time"].iloc[-1]
-    became = rows["state"].where(rows["state"].isin(list(ENDS)), "open")
-    return rows.assign(became=became, last=rows["ended"].fillna(last))
+    return rows.assign(became=became(rows), last=rows["ended"].fillna(last))
 
 
 def _lanes(run: Run) -> Figure:
@@ -183,18 +181,6 @@ def _acts(run: Run) -> Figure | None:
         .properties(width=WIDTH, height=24 * rows["event"].nunique())
     )
     return drawn
-
-
-def _finding(run: Run) -> str:
-    rows = run.more["proposals"]
-    became = Counter(rows["state"].where(rows["state"].isin(list(ENDS)), "open"))
-    told = joined([f"{number} {name}" for name, number in became.most_common()])
-    done = rows[rows["state"] == "executed"]
-    text = f"Of {count(len(rows), 'proposal')}: {told}"
-    if len(done):
-        delay = (done["ended"] - done["published"]).dt.total_seconds().mean()
-        text += f"; those executed took {duration(round(delay))} on average"
-    return text
 
 
 def parameter_history(run: Run) -> Figure:

@@ -18,6 +18,7 @@ import yaml
 from agents.settings import parse_duration
 from analysis.engine_figures import engine_words
 from analysis.figures import ALL_FIGURES, VEGA_LITE, draw, write_images
+from analysis.governance_words import governance_words
 from analysis.narrative import READINGS, headline, move
 from analysis.style import Figure
 from analysis.summary import VENUE, lines_of
@@ -68,6 +69,7 @@ def _contents(run: Run, figures: Mapping[str, Figure]) -> dict[str, Any]:
         "headline": headline(run),
         "cards": _cards(run),
         "figures": [_figure(name, figure) for name, figure in figures.items()],
+        "governance": governance_words(run) if "proposals" in run.more else None,
         "engine": engine_words(run) if "decisions" in run.more else None,
         "horizon": duration(run.seconds),
         "columns": [*run.names, VENUE],

@@ -26,7 +26,7 @@ def test_figures_of_an_engine_are_drawn_only_where_one_has_decided(run: Run, tmp
     write_run(watched("risk_engine.model=none"), tmp_path / "run")
     without = load_run(tmp_path / "run")
 
-    assert list(draw(run)) == [*FIGURES, *ENGINE_FIGURES]
+    assert list(draw(run)) == [*FIGURES, *ENGINE_FIGURES, "timeline", "parameter_history"]
     assert list(draw(without)) == list(FIGURES)
 
 
