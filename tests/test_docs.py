@@ -13,6 +13,7 @@ PAGES = (
     "docs/regimes.md",
     "docs/calibration.md",
     "docs/engine.md",
+    "docs/governance.md",
     "README.md",
 )
 
