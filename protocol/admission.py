@@ -1,9 +1,12 @@
 """What the margin rule lets an account do: which fills it may take, and at which requirement."""
 
+import numpy as np
+
 from protocol.arithmetic import ppm_ceil, product_compare
 from protocol.book import Book, first_trader
 from protocol.kernels import fragment, kernel
 from protocol.margin import Change, account_risk, risk_of
+from protocol.orders import CANCEL, POST_ONLY, Orders
 from protocol.parameters import RiskParameters
 
 
@@ -112,3 +115,14 @@ def fill_allows(
     if after[0] >= after[1]:
         return True
     return transition_allowed(at_fill_margin(parameters, account_risk(book, parameters, account)), after)
+
+
+def closing_only(parameters: RiskParameters, batch: Orders) -> tuple[RiskParameters, Orders]:
+    """Parameters and orders under which positions are closed, or handed to who quotes, and none is opened.
+
+    A cap of nothing keeps every fill from raising open interest. Whoever takes may only reduce: against a
+    pool or an AMM a position that balances its own would raise nothing.
+    """
+    rules = parameters._replace(open_interest_cap=np.ones_like(parameters.open_interest_cap))
+    quoting = (batch.kind == POST_ONLY) | (batch.kind == CANCEL)
+    return rules, batch._replace(reduce_only=batch.reduce_only | ~quoting)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from protocol.admission import closing_only
 from protocol.book import (
     COUNTERPARTY,
     DEPOSITS,
@@ -42,6 +43,10 @@ from protocol.venues.venue import FILL, Quotes, Venue
 
 class Exchange:
     """A perpetual-futures venue; each public method is a phase of the block.
+
+    Parts of it may rest: see `pauses`. While `trading` does, nothing new is opened; while `withdrawals` do,
+    nobody takes money or assets out or sells shares; while `liquidations` do, accounts below maintenance stay
+    as they are; while the `oracle` does, its price stands still.
 
     Parameters
     ----------
@@ -111,7 +116,8 @@ class Exchange:
 
     def update_prices(self, reading: Reading, time: float) -> None:
         """Advance the oracle to `time`, let the mark and the venue follow, and judge what may use them."""
-        self.prices.update(reading, time)
+        self.prices.update(reading, time, rests=self.pauses.holds("oracle", time))
+        self.prices.cap(self.parameters)
         self.prices.follow(self.quotes(), self.venue.last)
         self.usable = self._usable()
         self.venue.refresh(self.book, self.parameters, time, self.usable.quote)
@@ -144,7 +150,10 @@ class Exchange:
         kept = self.usable.trade[admitted.market]
         if not kept.all():
             admitted = Orders._make(column[kept] for column in admitted)
-        return self.venue.match(self.book, self.parameters, admitted)
+        parameters = self.parameters
+        if self.pauses.holds("trading", self.prices.time):
+            parameters, admitted = closing_only(parameters, admitted)
+        return self.venue.match(self.book, parameters, admitted)
 
     def liquidate(
         self,
@@ -163,6 +172,9 @@ class Exchange:
         """
         journal = Journal()
         if self.halted:
+            return journal.close(0, truncated=False)
+        if self.pauses.holds("liquidations", time):
+            self.venue.prune(self.book)
             return journal.close(0, truncated=False)
         endow(self.book, self.parameters, self.backstop)
         self.engine.prepare(offers, gas_price, self.usable.liquidate)
@@ -280,7 +292,8 @@ class Exchange:
     def _may_withdraw(self, account: int, time: float) -> bool:
         """Whether gates and prices let a trader take money out at all."""
         book, parameters = self.book, self.parameters
-        if self.halted or account < first_trader(len(book.mark)) or self.venue.frozen(account):
+        rests = self.halted or self.pauses.holds("withdrawals", time)
+        if rests or account < first_trader(len(book.mark)) or self.venue.frozen(account):
             return False
         usable = self.usable.withdraw
         valued = valued_accounts(book, parameters, np.array([account]), usable).all()
@@ -299,7 +312,8 @@ class Exchange:
             desk = desk._replace(dear=worth, cheap=worth)
         else:
             desk = self.venue.desk(self.book, self.parameters, purse, time, self.locks)
-        if self.halted or not valued or time < self.gates.cross:
+        rests = self.halted or self.pauses.holds("withdrawals", time)
+        if rests or not valued or time < self.gates.cross:
             desk = desk._replace(free=0)
         return desk._replace(open=desk.open and valued)
 

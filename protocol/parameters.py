@@ -12,6 +12,7 @@ TIERS = ("tier_floor", "tier_initial", "tier_maintenance")
 SLOPES = ("root", "slope_initial", "slope_maintenance", "open_interest_slope")
 ADDITIONS = ("position_margin", "margin_floor", "open_interest_cap")
 WEIGHTS = ("weight_initial", "weight_maintenance")
+CAPS = ("cap_ratio", "cap_growth")
 COSTS = ("exit_fee", "reward_rate", "reward_minimum", "reward_maximum")
 SHARES = (*WEIGHTS, "gain_weight", "fill_share", "exit_fee", "reward_rate")
 ORDERED = (
@@ -53,6 +54,14 @@ class RiskParameters(NamedTuple):
         What a deposited base asset counts for in margin, over its value at the oracle [ppm]; 0: not taken.
     gain_weight : (m,) int64
         What an unrealised gain counts for toward initial margin [ppm].
+    cap_base : (m,) int64
+        Market over whose price a ceiling of this market's price is set, see `ceiling`; -1 for none.
+    cap_ratio : (m,) int64
+        What one base unit was worth, at most, of one of `cap_base` at `cap_time` [ppm].
+    cap_time : (m,) int64
+        Moment that the ratio speaks of [s].
+    cap_growth : (m,) int64
+        Most that the ratio has grown since in a year [ppm of it].
     impact_notional : (m,) int64
         Order size at which the funding premium reads the book [micro-USD].
     taker_fee, maker_fee : int
@@ -104,6 +113,10 @@ class RiskParameters(NamedTuple):
     weight_initial: Ints
     weight_maintenance: Ints
     gain_weight: Ints
+    cap_base: Ints
+    cap_ratio: Ints
+    cap_time: Ints
+    cap_growth: Ints
     impact_notional: Ints
     taker_fee: int
     maker_fee: int
@@ -133,8 +146,10 @@ def flat_margins(markets: int) -> dict[str, Any]:
     return {
         **{name: np.zeros((markets, 0), np.int64) for name in TIERS},
         **{name: np.zeros(markets) for name in SLOPES},
-        **{name: ints(0) for name in ADDITIONS + WEIGHTS},
+        **{name: ints(0) for name in ADDITIONS + WEIGHTS + CAPS},
         "gain_weight": ints(PPM),
+        "cap_base": ints(-1),
+        "cap_time": ints(0),
         "isolated": np.zeros(markets, np.bool_),
         "fill_share": PPM,
         **dict.fromkeys(COSTS, 0),
@@ -168,6 +183,11 @@ def _market_violations(parameters: RiskParameters, market: int) -> Iterator[str]
             f"0 <= open_interest_lower < open_interest_upper must hold, got open_interest_lower={lower}, "
             f"open_interest_upper={upper} micro-USD (market {market})"
         )
+    base, markets = int(parameters.cap_base[market]), len(parameters.initial)
+    if base != -1 and not (-1 < base < markets and base != market and parameters.cap_base[base] == -1):
+        yield f"cap_base must be another market without a ceiling, or -1, got {base} (market {market})"
+    if base != -1 and parameters.cap_ratio[market] <= 0:
+        yield f"cap_ratio > 0 must hold, got {parameters.cap_ratio[market] / PPM} (market {market})"
     marginal = initial + int(parameters.tier_initial[market].sum())
     if initial <= PPM < marginal:
         yield f"initial + all of tier_initial <= 1 must hold, got {marginal / PPM} (market {market})"
@@ -175,7 +195,7 @@ def _market_violations(parameters: RiskParameters, market: int) -> Iterator[str]
 
 def _out_of_range(parameters: RiskParameters) -> Iterator[str]:
     """Which numbers are negative, or a share above 1."""
-    for name in dict.fromkeys((*TIERS, *SLOPES, *ADDITIONS, *COSTS, *SHARES)):
+    for name in dict.fromkeys((*TIERS, *SLOPES, *ADDITIONS, *COSTS, *SHARES, *CAPS)):
         values = np.asarray(getattr(parameters, name))
         if (values < 0).any():
             yield f"{name} >= 0 must hold, got {values.tolist()}"

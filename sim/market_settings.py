@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
 
-from agents.settings import Settings, entries, parameter
+from agents.settings import Duration, Settings, entries, parameter
 
 
 def optional_in_editors(schema: dict[str, Any]) -> None:
@@ -20,6 +20,24 @@ class TierSettings(Settings):
     maintenance_margin: float = parameter(..., "1", gt=0, le=1, description="of the notional above")
 
 
+class CapSettings(Settings):
+    """A ceiling on the price of a market's asset, over another market's; see `protocol/prices/ceiling.py`."""
+
+    base: str = parameter("", "", description="the other market; empty: no ceiling")
+    ratio: float = parameter(
+        0.0, "1", ge=0, le=1e6, description="units of it that one unit was worth, at most"
+    )
+    age: Duration = parameter(0, "s", ge=0, description="of the ratio, at the start")
+    growth: float = parameter(
+        0.0968,
+        "1/year",
+        "Aave proposal of February 2024, price cap adapters: wstETH",
+        ge=0,
+        le=100,
+        description="of the ratio since, at most",
+    )
+
+
 class CollateralSettings(Settings):
     """What a market's base asset counts for as collateral; 0: it is not taken."""
 
@@ -31,6 +49,7 @@ class CollateralSettings(Settings):
     penalty: float = parameter(
         0.01, "1", ge=0, lt=1, description="of what the buyer pays, to the insurance fund"
     )
+    cap: CapSettings = CapSettings()
 
 
 class CurveSettings(Settings):

@@ -9,7 +9,7 @@ from protocol.venues.impact import pool_violations
 from sim.liquidation_settings import SliceSettings
 from sim.market_settings import MarketSettings
 from sim.pool_rules import pool_parameters
-from sim.problems import Path, Problem, shown
+from sim.problems import Path, Problem, shown, suggestion
 from sim.venue_rules import risk_parameters
 from sim.venue_settings import ProtocolSettings
 
@@ -57,6 +57,26 @@ def _market_problems(protocol: ProtocolSettings) -> Iterator[Problem]:
         yield from _tier_problems(path, market)
         yield from _ordered(f"{path}.collateral", market.collateral, "initial_weight", "maintenance_weight")
         yield from _ordered(f"{path}.amm", market.amm, "base_spread", "max_spread")
+        yield from _cap_problems(f"{path}.collateral.cap", name, protocol)
+
+
+def _cap_problems(path: str, name: str, protocol: ProtocolSettings) -> Iterator[Problem]:
+    """A ceiling is set over another market of the venue that has none."""
+    cap = protocol.markets[name].collateral.cap
+    if not cap.base:
+        if cap.ratio:
+            yield broken(path, "a ratio needs a base", ratio=cap.ratio)
+        return
+    if cap.ratio == 0:
+        yield broken(path, "ratio > 0 must hold", ratio=cap.ratio)
+    base = protocol.markets.get(cap.base)
+    if base is None or cap.base == name:
+        others = [other for other in protocol.markets if other != name]
+        rule = f"base must be another market{suggestion(cap.base, others)}"
+        yield broken(path, rule, base=shown(cap.base))
+    elif base.collateral.cap.base:
+        rule = f"base must have no ceiling itself, that of {cap.base} is over {base.collateral.cap.base}"
+        yield broken(path, rule, base=shown(cap.base))
 
 
 def _ordered(path: str, settings: object, lower: str, upper: str) -> Iterator[Problem]:

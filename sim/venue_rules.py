@@ -1,5 +1,6 @@
 """From a scenario's settings to the protocol's rules and risk parameters, in its integers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def risk_parameters(settings: ProtocolSettings) -> RiskParameters:
         **_margins(markets),
         **_tiers(markets),
         **_open_interest(markets),
+        **_ceilings(settings.markets),
         **_liquidation(settings),
         taker_fee=ppm(settings.fees.taker),
         maker_fee=ppm(settings.fees.maker),
@@ -109,6 +111,17 @@ def _open_interest(markets: list[MarketSettings]) -> dict[str, Any]:
         "open_interest_cap": integers([micro(market.open_interest_cap) for market in markets]),
         "isolated": np.array([market.isolated for market in markets], np.bool_),
         "impact_notional": integers([micro(market.impact_notional) for market in markets]),
+    }
+
+
+def _ceilings(markets: Mapping[str, MarketSettings]) -> dict[str, Any]:
+    """Ceilings on the prices of assets."""
+    names, caps = list(markets), [market.collateral.cap for market in markets.values()]
+    return {
+        "cap_base": integers([names.index(cap.base) if cap.base else -1 for cap in caps]),
+        "cap_ratio": integers([ppm(cap.ratio) for cap in caps]),
+        "cap_time": integers([-round(cap.age) for cap in caps]),
+        "cap_growth": integers([ppm(cap.growth) if cap.base else 0 for cap in caps]),
     }
 
 
@@ -176,6 +189,7 @@ def _pricing(settings: ProtocolSettings) -> PricingRules:
         mark=MarkRule(settings.mark),
         average=AverageRule("linear", float(chosen.average), band),
         guards=Guards(*(_guard(act, bounds) for act in acts)),
+        lot=np.array([market.lot for market in settings.markets.values()]),
     )
 
 

@@ -102,7 +102,7 @@ def test_every_governed_name_is_a_field_of_the_parameters_in_its_shape() -> None
         held = getattr(parameters, governed.field)
         assert isinstance(held, int) != governed.each_market, name
         assert NAMES[governed.field] == name
-        assert scale(governed.field) in (PPM, MICRO)
+        assert scale(governed.field) in (PPM, MICRO, 1)
     assert setting("taker_fee", 1, 0.0005) == ("taker_fee", -1, 500)
     assert setting("maintenance_margin", 1, 0.03) == ("maintenance", 1, 30_000)
 

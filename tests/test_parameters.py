@@ -64,6 +64,11 @@ def tiers(*rates: int) -> dict[str, Any]:
         ({"margin_floor": integers(-1)}, "margin_floor >= 0"),
         ({"open_interest_cap": integers(-1)}, "open_interest_cap >= 0"),
         ({"exit_fee": -1}, "exit_fee >= 0"),
+        ({"cap_base": integers(0), "cap_ratio": integers(1)}, "cap_base must be another market"),
+        ({"cap_base": integers(1), "cap_ratio": integers(1)}, "cap_base must be another market"),
+        ({"cap_base": integers(-2), "cap_ratio": integers(1)}, "cap_base must be another market"),
+        ({"cap_ratio": integers(-1)}, "cap_ratio >= 0"),
+        ({"cap_growth": integers(-1)}, "cap_growth >= 0"),
         ({"reward_minimum": 2, "reward_maximum": 1}, "reward_minimum <= reward_maximum"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
@@ -81,6 +86,23 @@ def test_a_broken_constraint_names_its_market() -> None:
     rules.initial[2] = 11_999
 
     assert [line for line in violations(rules) if "market 2" in line] == violations(rules) != []
+
+
+@pytest.mark.parametrize(
+    ("base", "ratio", "rule"),
+    [
+        ((-1, 0), (0, 1), ""),
+        ((1, 0), (1, 1), "cap_base must be another market without a ceiling"),
+        ((-1, 0), (0, 0), r"cap_ratio > 0 must hold, got 0.0 (market 1)"),
+    ],
+)
+def test_a_ceiling_needs_a_ratio_and_a_base_without_one(
+    base: tuple[int, int], ratio: tuple[int, int], rule: str
+) -> None:
+    found = violations(parameters(2, cap_base=integers(*base), cap_ratio=integers(*ratio)))
+
+    assert bool(found) == bool(rule)
+    assert all(rule in each for each in found)
 
 
 def test_what_a_flat_venue_leaves_out_is_not_shared_between_fields() -> None:

@@ -332,6 +332,24 @@ BROKEN = {
         "mine.yaml:7  protocol.markets.BTC.collateral: initial_weight <= maintenance_weight must hold, "
         "got initial_weight=0.6, maintenance_weight=0.5"
     ),
+    "protocol: {markets: {BTC: {collateral: {cap: {ratio: 2}}}}}": (
+        "mine.yaml:7  protocol.markets.BTC.collateral.cap: a ratio needs a base, got ratio=2.0"
+    ),
+    "protocol: {markets: {BTC: {collateral: {cap: {base: ETH}}}}}": (
+        "mine.yaml:7  protocol.markets.BTC.collateral.cap: ratio > 0 must hold, got ratio=0.0"
+    ),
+    "protocol: {markets: {BTC: {collateral: {cap: {base: ETC, ratio: 2}}}}}": (
+        "mine.yaml:7  protocol.markets.BTC.collateral.cap: base must be another market; did you mean ETH?, "
+        "got base='ETC'"
+    ),
+    "protocol: {markets: {BTC: {collateral: {cap: {base: BTC, ratio: 2}}}}}": (
+        "mine.yaml:7  protocol.markets.BTC.collateral.cap: base must be another market"
+    ),
+    "protocol: {markets: {ETH: {collateral: {cap: {base: BTC, ratio: 2}}}, "
+    "BTC: {collateral: {cap: {base: ETH, ratio: 2}}}}}": (
+        "mine.yaml:7  protocol.markets.ETH.collateral.cap: base must have no ceiling itself, that of BTC is "
+        "over ETH, got base='BTC'"
+    ),
     "protocol: {markets: {BTC: {amm: {base_spread: 0.03}}}}": (
         "mine.yaml:7  protocol.markets.BTC.amm: base_spread <= max_spread must hold, got base_spread=0.03"
     ),

@@ -18,6 +18,7 @@ from protocol.governance.tokens import Tokens
 from protocol.parameters import RiskParameters
 
 Weighing = Literal["opening", "creation", "voting"]
+VETOED = "vetoed by voters"
 
 
 class GovernorRules(NamedTuple):
@@ -28,7 +29,7 @@ class GovernorRules(NamedTuple):
     threshold : int
         Power that a proposer must have had just before.
     deposit : int
-        Tokens that a proposer must hold, and loses to a veto.
+        Tokens that a proposer must hold, cannot move while it is open, and loses to a veto.
     rechecked : bool
         Whether a proposal falls when its proposer's power does.
     delay, period : float
@@ -39,8 +40,8 @@ class GovernorRules(NamedTuple):
         Whose power counts: just before the vote opened, before the proposal was made, or while voting.
     quorum, quorum_share : int
         Votes that are enough [micro-tokens; ppm of supply]; the larger holds.
-    counts_abstentions : bool
-        Whether abstentions count for the quorum; if not, only votes in favour do.
+    counts_abstentions, counts_against : bool
+        Whether abstentions, and votes against and vetoes, count for the quorum beside those in favour.
     majority : int
         Share of votes for and against that those in favour must exceed [ppm].
     differential : int
@@ -65,6 +66,7 @@ class GovernorRules(NamedTuple):
     quorum: int = 0
     quorum_share: int = 0
     counts_abstentions: bool = False
+    counts_against: bool = False
     majority: int = PPM // 2
     differential: int = 0
     veto: int = 0
@@ -92,34 +94,37 @@ class Governor:
         self.rules, self.tokens = rules, tokens
         self.ballots: list[Ballot] = []
         self._voted: set[tuple[int, int]] = set()
+        self._deposits: dict[int, int] = {}
 
     def admit(self, proposal: Proposal, time: float) -> str:
         """Refuse a proposer without enough power or deposit; set the times of the vote."""
         rules, held = self.rules, self.tokens.power_before(proposal.proposer, time)
         if held < rules.threshold:
             return f"power >= threshold={rules.threshold} must hold, got {held}"
-        balance = int(self.tokens.balances[proposal.proposer])
-        if balance < rules.deposit:
-            return f"balance >= deposit={rules.deposit} must hold, got {balance}"
+        free = self.tokens.free(proposal.proposer)
+        if free < rules.deposit:
+            return f"free tokens >= deposit={rules.deposit} must hold, got {free}"
+        if rules.deposit:
+            self.tokens.lock(proposal.proposer, rules.deposit)
+            self._deposits[proposal.number] = rules.deposit
         proposal.opens = time + rules.delay
         proposal.closes = proposal.opens + rules.period
         proposal.snapshot = proposal.created if rules.weighing == "creation" else proposal.opens
         return ""
 
     def advance(self, proposal: Proposal, time: float) -> None:
-        """Open the vote, close it, queue what has won, and let fall whose proposer has lost his power."""
+        """One step: open the vote, or close it, or let fall whose proposer has lost his power."""
         rules = self.rules
         if rules.rechecked and self.tokens.power_before(proposal.proposer, time) < rules.threshold:
             proposal.state, proposal.reason = State.CANCELLED, "the proposer's power fell below the threshold"
-            return
-        if proposal.state == State.PENDING and time >= proposal.opens:
+        elif proposal.state == State.PENDING and time >= proposal.opens:
             proposal.state = State.ACTIVE
-        if proposal.state == State.ACTIVE and time > proposal.closes:
+        elif proposal.state == State.ACTIVE and time > proposal.closes:
             proposal.reason = self.failure(proposal)
             proposal.state = State.DEFEATED if proposal.reason else State.QUEUED
-            self._burn(proposal, time)
-            proposal.eta = time + rules.timelock
-            proposal.expires = proposal.eta + rules.grace
+            if proposal.state == State.QUEUED:
+                proposal.eta = time + rules.timelock
+                proposal.expires = proposal.eta + rules.grace
 
     def weight(self, proposal: Proposal, voter: int, time: float) -> int:
         """Power that a vote of a holder would have now [micro-tokens]."""
@@ -129,7 +134,7 @@ class Governor:
 
     def vote(self, proposal: Proposal, voter: int, support: Support, time: float) -> str:
         """Count a vote; why it does not count, empty if it does."""
-        if proposal.state != State.ACTIVE or not proposal.opens <= time <= proposal.closes:
+        if not self.polling(proposal, time):
             return f"a vote must be cast while the proposal is active, got {proposal.state.name} at {time}"
         if (proposal.number, voter) in self._voted:
             return f"each holder votes once, got a second vote of holder {voter}"
@@ -144,6 +149,10 @@ class Governor:
             proposal.closes = max(proposal.closes, time + self.rules.extension)
         return ""
 
+    def polling(self, proposal: Proposal, time: float) -> bool:
+        """Whether votes count now; they do at the very end of the vote."""
+        return proposal.state == State.ACTIVE and proposal.opens <= time <= proposal.closes
+
     def needed(self, proposal: Proposal) -> int:
         """Votes that make the quorum [micro-tokens]."""
         supply = self.tokens.supply_before(proposal.snapshot)
@@ -153,6 +162,7 @@ class Governor:
         """Whether enough votes were cast."""
         tally = proposal.tally
         counted = tally[Support.FOR] + self.rules.counts_abstentions * tally[Support.ABSTAIN]
+        counted += self.rules.counts_against * (tally[Support.AGAINST] + tally[Support.VETO])
         return counted >= self.needed(proposal)
 
     def failure(self, proposal: Proposal) -> str:
@@ -161,7 +171,7 @@ class Governor:
         if not self.quorate(proposal):
             return "no quorum"
         if rules.veto and vetoed * PPM >= rules.veto * (against + wanted + abstained + vetoed):
-            return "vetoed by voters"
+            return VETOED
         against += vetoed
         if wanted * PPM <= rules.majority * (wanted + against):
             return "no majority"
@@ -172,7 +182,9 @@ class Governor:
         rules, supply = self.rules, self.tokens.supply
         if not rules.emergency_share:
             return "there is no emergency majority"
-        if proposal.state != State.ACTIVE or time < proposal.created + rules.emergency_wait:
+        if not self.polling(proposal, time):
+            return f"an emergency needs an active proposal, got {proposal.state.name} at {time}"
+        if time < proposal.created + rules.emergency_wait:
             return f"an emergency must wait {rules.emergency_wait} s, got {time - proposal.created}"
         if proposal.tally[Support.FOR] * PPM < rules.emergency_share * supply:
             return f"an emergency needs {rules.emergency_share / PPM:.1%} of supply"
@@ -191,8 +203,10 @@ class Governor:
     ) -> None:
         """Nothing: a vote needs no pause after another."""
 
-    def _burn(self, proposal: Proposal, time: float) -> None:
-        """Take the deposit of a proposal that voters have vetoed."""
-        if proposal.reason == "vetoed by voters" and self.rules.deposit:
-            held = int(self.tokens.balances[proposal.proposer])
-            self.tokens.burn(proposal.proposer, min(held, self.rules.deposit), time)
+    def conclude(self, proposal: Proposal, time: float) -> None:
+        """Give the deposit back, or burn that of a proposal that voters have vetoed."""
+        deposit = self._deposits.pop(proposal.number, 0)
+        if deposit:
+            self.tokens.lock(proposal.proposer, -deposit)
+            if proposal.state == State.DEFEATED and proposal.reason == VETOED:
+                self.tokens.burn(proposal.proposer, deposit, time)

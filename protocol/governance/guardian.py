@@ -25,7 +25,7 @@ class GuardianRules(NamedTuple):
     longest : float
         Length of a pause, at most.
     until : float
-        When its power ends.
+        When its power ends, and with it what it has paused.
     """
 
     vetoes: bool = False
@@ -78,7 +78,7 @@ class Guardian:
         """Let a part of the venue rest; why it may not, empty if it does."""
         refusal = self.refusal(time, scope)
         if not refusal:
-            self.pauses.begin(scope, time + min(length, self.rules.longest))
+            self.pauses.begin(scope, min(time + min(length, self.rules.longest), self.rules.until))
         return refusal
 
     def resume(self, scope: Scope, time: float) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from protocol.arithmetic import PPM
-from protocol.governance.payload import Setting
-from protocol.parameters import RiskParameters
+import numpy as np
 
-UNBOUNDED = 2**62
+from protocol.arithmetic import PPM
+from protocol.governance.payload import UNBOUNDED, Setting
+from protocol.parameters import RiskParameters
 
 
 class Range(NamedTuple):
@@ -16,6 +16,13 @@ class Range(NamedTuple):
     least: int
     most: int
 
+    def nearest(self, value: int) -> int:
+        """The value of the range that is nearest to a value."""
+        return min(max(value, self.least), self.most)
+
+
+ANYTHING = Range(-UNBOUNDED, UNBOUNDED)
+
 
 class Bound(NamedTuple):
     """Largest change at once.
@@ -23,7 +30,7 @@ class Bound(NamedTuple):
     Attributes
     ----------
     up, down : int
-        In the parameter's unit, or [ppm] of the value in force.
+        In the parameter's unit, or [ppm] of the absolute value in force.
     relative : bool
     """
 
@@ -33,15 +40,17 @@ class Bound(NamedTuple):
 
     def around(self, value: int) -> Range:
         """Values that a change may lead to from `value`; rounded toward it."""
-        up = self.up * value // PPM if self.relative else self.up
-        down = self.down * value // PPM if self.relative else self.down
+        up = self.up * abs(value) // PPM if self.relative else self.up
+        down = self.down * abs(value) // PPM if self.relative else self.down
         return Range(value - down, value + up)
 
     def drift(self, value: int, changes: int) -> Range:
-        """Values that so many changes in a row may lead to."""
+        """Values that so many changes in a row may lead to; what is not negative stays so."""
         low = high = value
+        lowest = 0 if value >= 0 else -UNBOUNDED
         for _ in range(changes):
-            low, high = max(0, self.around(low).least), min(UNBOUNDED, self.around(high).most)
+            low = max(lowest, self.around(low).least)
+            high = min(UNBOUNDED, self.around(high).most)
         return Range(low, high)
 
 
@@ -49,11 +58,9 @@ def outside_limits(parameters: RiskParameters, limits: Mapping[str, Range]) -> l
     """Sentences on each parameter that lies outside its limits."""
     found = []
     for name, limit in limits.items():
-        held = getattr(parameters, name)
-        values = [held] if isinstance(held, int) else held.tolist()
         found += [
             f"{limit.least} <= {name} <= {limit.most} must hold, got {value}"
-            for value in values
+            for value in np.ravel(getattr(parameters, name)).tolist()
             if not limit.least <= value <= limit.most
         ]
     return found
@@ -61,5 +68,4 @@ def outside_limits(parameters: RiskParameters, limits: Mapping[str, Range]) -> l
 
 def truncated(setting: Setting, value: int, bound: Bound) -> Setting:
     """A setting as far as the bound around the value in force lets it go."""
-    allowed = bound.around(value)
-    return setting._replace(value=min(max(setting.value, allowed.least), allowed.most))
+    return setting._replace(value=bound.around(value).nearest(setting.value))

@@ -8,6 +8,7 @@ import numpy as np
 from protocol.parameters import RiskParameters
 
 ALL = -1
+UNBOUNDED = 2**62
 
 
 class Setting(NamedTuple):
@@ -63,10 +64,12 @@ def applied(parameters: RiskParameters, settings: Iterable[Setting]) -> RiskPara
     Raises
     ------
     ValueError
-        If a setting is about no parameter, or no market, of the venue.
+        If a setting is about no parameter, or no market, of the venue, or its value is no integer of it.
     """
     values: dict[str, object] = {}
     for setting in settings:
+        if not -UNBOUNDED <= setting.value <= UNBOUNDED:
+            raise ValueError(f"{setting.parameter} must be within ±{UNBOUNDED}, got {setting.value}")
         held = values.get(setting.parameter, getattr(parameters, setting.parameter, None))
         if isinstance(held, np.ndarray) and held.ndim == 1 and 0 <= setting.market < len(held):
             held = held.copy()

@@ -86,8 +86,9 @@ class Process:
         Raises
         ------
         ValueError
-            If a setting is about no parameter, or no market, of the venue.
+            If a setting is about no parameter, or no market, of the venue, or two are about the same.
         """
+        _require_apart(draft.payload.settings)
         applied(parameters, draft.payload.settings)
         seen = tuple(current(parameters, setting) for setting in draft.payload.settings)
         published = time if draft.published is None else draft.published
@@ -156,11 +157,17 @@ class Process:
     def advance(self, time: float) -> None:
         """Let every open proposal come to the state that it has reached by now."""
         for proposal in self.open:
-            before = proposal.state
-            self.routes[proposal.route].advance(proposal, time)
-            self._moved(proposal, before, time)
+            while self._step(proposal, time):
+                pass
             if proposal.state == State.QUEUED and time > proposal.expires:
                 self._to(proposal, State.EXPIRED, time, proposal.reason or "nobody executed it in time")
+
+    def _step(self, proposal: Proposal, time: float) -> bool:
+        """Let its route move an open proposal on by one state; whether it has, and may have another."""
+        before = proposal.state
+        self.routes[proposal.route].advance(proposal, time)
+        self._moved(proposal, before, time)
+        return proposal.state != before and not proposal.state.final
 
     def execute(self, time: float, parameters: Callable[[], RiskParameters], enact: Enact) -> None:
         """Execute what is due, the earliest first.
@@ -193,7 +200,8 @@ class Process:
             found = self._enact(proposal, found, now, enact)
         if not isinstance(found, Refusal):
             route.note(proposal, found, parameters, time)
-            proposal.truncated += sum(a not in proposal.payload.settings for a in found)
+            cut = sum(a not in proposal.payload.settings for a in found)
+            proposal.truncated = min(proposal.truncated + cut, len(proposal.payload.settings))
             self._to(proposal, State.EXECUTED, time, "")
         elif found.later:
             proposal.reason = found.reason
@@ -243,9 +251,20 @@ class Process:
         self._note(proposal, time)
         if proposal.state.final:
             self._open.remove(proposal)
+            self.routes[proposal.route].conclude(proposal, time)
 
     def _note(self, proposal: Proposal, time: float) -> None:
         self.events.append(Event(time, proposal.number, proposal.state, proposal.reason))
+
+
+def _require_apart(settings: tuple[Setting, ...]) -> None:
+    """Refuse two settings of one parameter, of which only one could hold."""
+    places = [(setting.parameter, setting.market) for setting in settings]
+    for place in places:
+        if places.count(place) > 1:
+            raise ValueError(
+                f"a proposal sets each parameter once, got {place[0]} of market {place[1]} twice"
+            )
 
 
 def _targets(proposal: Proposal) -> set[tuple[str, int]]:
@@ -260,5 +279,6 @@ def _supersedes(newer: Proposal, older: Proposal) -> bool:
         and not newer.voted
         and newer.published > older.published
         and bool(older.payload.settings)
+        and not (older.payload.payments or older.payload.mints)
         and _targets(older) <= _targets(newer)
     )

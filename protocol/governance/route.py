@@ -22,7 +22,7 @@ class Route(Protocol):
         ...
 
     def advance(self, proposal: Proposal, time: float) -> None:
-        """Let what is open move on to the state that it has reached by now."""
+        """Let what is open take its next step, if it has come to it by now."""
         ...
 
     def judge(
@@ -35,4 +35,8 @@ class Route(Protocol):
         self, proposal: Proposal, settings: tuple[Setting, ...], before: RiskParameters, time: float
     ) -> None:
         """Remember what was executed."""
+        ...
+
+    def conclude(self, proposal: Proposal, time: float) -> None:
+        """Let go of what was kept for a proposal that has come to its end."""
         ...

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.governance.limits import Bound, truncated
+from protocol.governance.limits import ANYTHING, Bound, Range, truncated
 from protocol.governance.payload import Setting, current
 from protocol.governance.proposals import Proposal, State
 from protocol.governance.route import Refusal
@@ -92,6 +92,8 @@ class Steward:
         """Refuse who holds no key, and what is out of reach; count the sender's signature."""
         if not 0 <= proposal.proposer < self.rules.keys:
             return f"a key must be one of 0 to {self.rules.keys - 1}, got {proposal.proposer}"
+        if proposal.published > time:
+            return f"published <= now={time:g} s must hold, got {proposal.published:g} s"
         payload = proposal.payload
         if self.rules.only_bounded:
             if payload.payments or payload.mints:
@@ -111,6 +113,8 @@ class Steward:
         if proposal.state != State.ACTIVE or time > proposal.closes:
             return f"a proposal must wait for signatures, got {proposal.state.name} at {time}"
         signed = self._signed[proposal.number]
+        if key in signed:
+            return f"each key signs once, got a second signature of key {key}"
         signed.add(key)
         if len(signed) >= self.rules.approvals:
             proposal.state, proposal.eta = State.QUEUED, time + self.rules.review
@@ -157,17 +161,22 @@ class Steward:
         last = self.changes[where][-1][0] if where in self.changes else -np.inf
         if time - last < spacing:
             return Refusal(f"{setting.parameter} must rest {spacing:g} s between changes", later=True)
-        value = current(parameters, setting)
-        bound = rules.bounds.get(setting.parameter)
-        bounds = [(bound, value)] if bound else []
-        if rules.window and setting.parameter in rules.drift:
-            bounds.append((rules.drift[setting.parameter], self._value_before(where, value, time)))
-        kept = setting
-        for each, base in bounds:
-            kept = truncated(kept, base, each)
+        allowed = self._allowed(where, current(parameters, setting), time)
+        if allowed.least > allowed.most:
+            return Refusal(f"{setting.parameter} has gone as far within {rules.window:g} s as it may")
+        kept = setting._replace(value=allowed.nearest(setting.value))
         if kept.value != setting.value and not rules.truncates:
             return Refusal(f"{setting.parameter} may go to {kept.value} at once, got {setting.value}")
         return kept
+
+    def _allowed(self, where: Where, value: int, time: float) -> Range:
+        """Values that a parameter may be given now: within its bound, and within the drift of the window."""
+        parameter, rules = where[0], self.rules
+        allowed = rules.bounds[parameter].around(value) if parameter in rules.bounds else ANYTHING
+        if rules.window and parameter in rules.drift:
+            drift = rules.drift[parameter].around(self._value_before(where, value, time))
+            allowed = Range(max(allowed.least, drift.least), min(allowed.most, drift.most))
+        return allowed
 
     def _value_before(self, where: Where, value: int, time: float) -> int:
         """Value that a parameter had when the window began, as far as this route has changed it since."""
@@ -183,3 +192,7 @@ class Steward:
             where = (setting.parameter, setting.market)
             self.injected[where] = proposal.published
             self.changes.setdefault(where, []).append((time, current(before, setting)))
+
+    def conclude(self, proposal: Proposal, time: float) -> None:
+        """Forget who has signed."""
+        self._signed.pop(proposal.number, None)

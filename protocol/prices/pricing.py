@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
-from protocol.book import Book, Ints, Mask
+import numpy as np
+
+from protocol.book import Book, Floats, Ints, Mask
+from protocol.parameters import RiskParameters
+from protocol.prices.ceiling import ceilings
 from protocol.prices.guards import GuardRule, Guards, allowed, averages
 from protocol.prices.mark import (
     AverageRule,
@@ -31,12 +35,15 @@ class PricingRules(NamedTuple):
         The oracle's own average, from which guards measure its divergence.
     guards : Guards
         What each act asks of the price.
+    lot : (m,) float64 or float
+        Size of each market's lot [base unit]; see `ceiling`.
     """
 
     feed: AnyFeedRule = PushRule(0.0, 3600.0, 0.0)
     mark: MarkRule = MarkRule()
     average: AverageRule = AverageRule("linear", 300.0)
     guards: Guards = Guards()
+    lot: Floats | float = 1.0
 
 
 class Pricing:
@@ -69,13 +76,23 @@ class Pricing:
         if self.rules.mark.kind != "oracle":
             self.memory = remember(self.memory, self.rules.mark, self._prices(shown, last), time)
 
-    def update(self, reading: Reading, time: float) -> None:
-        """Advance the feed to `time`; the average, if a guard looks at it, takes in what stood until now."""
+    def update(self, reading: Reading, time: float, rests: bool = False) -> None:
+        """Advance the feed to `time`, unless it rests and its price only grows older.
+
+        The average, if a guard looks at it, takes in what stood until now.
+        """
         if averages(self.rules.guards):
             self.average = observe_average(self.average, self.rules.average, self.book.oracle, time)
-        self.feed = advance(self.feed, self.rules.feed, reading, time)
+        if not rests:
+            self.feed = advance(self.feed, self.rules.feed, reading, time)
         self.book.oracle[:] = self.feed.price
         self.outside, self.time = reading.reference, time
+
+    def cap(self, parameters: RiskParameters) -> None:
+        """Hold the oracle below the ceilings of `parameters`, whatever the feed reports."""
+        if (parameters.cap_base >= 0).any():
+            highest = ceilings(parameters, self.feed.price, self.rules.lot, self.time)
+            self.book.oracle[:] = np.minimum(self.feed.price, highest)
 
     def follow(self, shown: Quotes, last: Ints) -> bool:
         """Set the mark by the venue's rule; returns whether it moved."""

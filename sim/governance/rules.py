@@ -38,6 +38,7 @@ def governor_rules(settings: GovernorSettings) -> GovernorRules:
         quorum=tokens(settings.quorum),
         quorum_share=round(settings.quorum_share * PPM),
         counts_abstentions=settings.counts_abstentions,
+        counts_against=settings.counts_against,
         majority=round(settings.majority * PPM),
         differential=tokens(settings.differential),
         veto=round(settings.veto * PPM),

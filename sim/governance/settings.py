@@ -57,6 +57,7 @@ class GovernorSettings(Settings):
     quorum: float = parameter(400_000, "tokens", "Compound: GovernorBravo", ge=0)
     quorum_share: float = parameter(0.0, "1", ge=0, le=1, description="of supply; the larger holds")
     counts_abstentions: bool = parameter(False, "1", "Compound: votes in favour only")
+    counts_against: bool = parameter(False, "1", "Compound: votes in favour only")
     majority: float = parameter(0.5, "1", ge=0, lt=1, description="of votes for and against, to be exceeded")
     differential: float = parameter(0, "tokens", ge=0, description="least lead")
     veto: float = parameter(0.0, "1", ge=0, le=1, description="share of all votes; 0: none")
