@@ -14,6 +14,7 @@ from commands.margins import margins_command
 from commands.run import report_command, run_command
 from commands.speed import speed_command
 from commands.sweep import sweep_command
+from commands.turnout import turnout_command
 from commands.validate import validate_command
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ PUBLIC = {
     "margins": "analysis.margins.study",
     "write_margins": "analysis.margins.study",
     "validate": "analysis.validation.validation",
+    "turnout": "analysis.turnout.turnout",
+    "write_turnout": "analysis.turnout.page",
     "plan_backtest": "analysis.backtest.backtest",
     "backtest": "analysis.backtest.backtest",
     "write_backtest": "analysis.backtest.page",
@@ -89,6 +92,7 @@ app.command("margins")(margins_command)
 app.command("speed")(speed_command)
 app.command("validate")(validate_command)
 app.command("backtest")(backtest_command)
+app.command("turnout")(turnout_command)
 app.command("schema")(schema_command)
 
 

@@ -87,6 +87,14 @@ class Exchange:
         self.parameters = parameters
         self.accrual.follow(parameters)
 
+    def foreseen(self, parameters: RiskParameters) -> Book:
+        """The book at the prices that it would have under the ceilings of other parameters."""
+        oracle = self.prices.capped(parameters)
+        if (oracle == self.book.oracle).all():
+            return self.book
+        follows = self.rules.prices.mark.kind == "oracle"
+        return self.book._replace(oracle=oracle, mark=oracle if follows else self.book.mark)
+
     @property
     def backstop(self) -> Backstop:
         """From which purse failing accounts are taken over; the vault's where the venue has no such rule."""
@@ -171,10 +179,7 @@ class Exchange:
             Non-negative random numbers.
         """
         journal = Journal()
-        if self.halted:
-            return journal.close(0, truncated=False)
-        if self.pauses.holds("liquidations", time):
-            self.venue.prune(self.book)
+        if self.halted or self.pauses.holds("liquidations", time):
             return journal.close(0, truncated=False)
         endow(self.book, self.parameters, self.backstop)
         self.engine.prepare(offers, gas_price, self.usable.liquidate)

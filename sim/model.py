@@ -3,6 +3,7 @@
 import mesa
 import numpy as np
 
+from agents.delegates.facts import PublicFacts, insurance, public_facts
 from agents.guardian import Vital
 from agents.risk_engine import HIDDEN, RiskEngine
 from agents.role import (
@@ -26,7 +27,7 @@ from protocol.losses.journal import Cascade
 from protocol.orders import join
 from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
-from sim.governance.opening import let_plot, open_governance, public_facts
+from sim.governance.opening import let_plot, open_governance
 from sim.outside import Outside
 from sim.population import account_count, endow, settle_in
 from sim.record import Recorder
@@ -72,6 +73,7 @@ class Model(mesa.Model):  # type: ignore[misc]
             if endowment.outside is not None:
                 self.outside.size[:, role.accounts] = endowment.outside
         self.flow, self.unsold = np.zeros((2, len(self.units.names)))
+        self.fund = insurance(self.exchange.book)
 
     @property
     def time(self) -> float:
@@ -126,7 +128,11 @@ class Model(mesa.Model):  # type: ignore[misc]
         ratio = tuple((book.oracle / outside).tolist())
         vital = Vital(self.time, float(book.cash[INSURANCE]) / MICRO, ratio)
         let_plot(self)
-        self.governance.observe(vital, lambda: public_facts(self))
+        self.governance.observe(vital, lambda: self._facts(outside))
+
+    def _facts(self, outside: Floats) -> PublicFacts:
+        """What everybody can see of the venue now."""
+        return public_facts(self.view(outside), self.governance.enactment.opening, self.fund)
 
     def _consult(self, engine: RiskEngine, view: View) -> None:
         """Let the engine decide, and governance hear of it."""

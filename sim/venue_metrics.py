@@ -57,6 +57,12 @@ def forced_hour_share(run: RunTables) -> float | None:
     return float(share.max()) if len(share) else None
 
 
+@venue_metric("Collateral sold", "USD", "Liquidations", worse="higher")
+def collateral_sold_usd(run: RunTables) -> float | None:
+    """What buyers paid for assets of failing accounts; only where the venue sells them."""
+    return float(run.more["sales"]["paid_usd"].sum()) if "sales" in run.more else None
+
+
 @venue_metric("Bad debt, gross", "USD", "Who paid", worse="higher")
 def bad_debt_gross_usd(run: RunTables) -> float | None:
     """Shortfall of all bankrupt accounts before the insurance fund, summed over the run."""

@@ -14,6 +14,7 @@ PAGES = (
     "docs/calibration.md",
     "docs/engine.md",
     "docs/governance.md",
+    "docs/governance-people.md",
     "README.md",
 )
 

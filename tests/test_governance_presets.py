@@ -24,7 +24,7 @@ def complaints(*overrides: str) -> str:
 
 def test_the_forms_of_governance_that_the_field_talks_of_are_there() -> None:
     assert {
-        "compound", "aave", "dydx", "gmx", "aave_steward", "aave_automated", "autonomous", "frozen"
+        "compound", "uniswap", "aave", "dydx", "gmx", "aave_steward", "aave_automated", "autonomous", "frozen"
     } <= set(PRESETS)  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from sim.schema import scenario_schema
 RUNNABLE = [name for name in names("scenario") if name != "replay"]
 OTHER_MARKETS = {
     "two_regimes": ("BTC",),
+    "capo_2026": ("ETH", "WSTETH"),
     "jelly_2025": ("JELLY",),
     "luna_2022": ("LUNA",),
     "mango_2022": ("MNGO",),
@@ -245,7 +246,8 @@ BROKEN = {
     "world: {prices: {points: [{at: 0s, BTC: 1}]}}": "market ETH needs at least one level",
     "world: {prices: {points: []}}": "exactly one of event and points must be given, got event=''",
     "world: {prices: {correlation: 1.01}}": "world.prices.correlation: must be <= 1, got 1.01",
-    "governance: {route: dao}": "mine.yaml:7  governance.route: must be one of 'frozen', got 'dao'",
+    "governance: {route: dao}": "mine.yaml:7  governance.route: must be one of 'direct', 'steward', "
+    "'hub', 'governor' or 'frozen', got 'dao'",
     "risk_engine: {model: lstm}": "mine.yaml:7  risk_engine.model: must be one of",
     "risk_engine: {model: hmm, every: 101s}": "mine.yaml:7  risk_engine: every must be a multiple of",
     "risk_engine: {model: hmm, inputs: [gas]}": (

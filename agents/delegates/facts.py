@@ -15,8 +15,8 @@ DEBT = 100.0
 class PublicFacts(NamedTuple):
     r"""The state of the protocol as voters read it.
 
-    With stress :math:`s = \sigma / \sigma_{calm}`, the fund over its opening level :math:`\phi` and bad debt over
-    open interest :math:`b`, the need for protection is
+    With stress :math:`s = \sigma / \sigma_{calm}`, the fund over its opening level :math:`\phi` and bad debt
+    over open interest :math:`b`, the need for protection is
 
     .. math:: n = s (2 - \min(\phi, 1)) + 100 b
 

@@ -151,6 +151,8 @@ def favour(
 
 def hostile(payload: Payload, markets: int) -> bool:
     """Whether a payload pays a trader out of any account, or makes tokens."""
+    if not payload.payments:
+        return any(each.amount > 0 for each in payload.mints)
     outsider = first_trader(markets)
     paid = any(each.target >= outsider and each.amount > 0 for each in payload.payments)
     return paid or any(each.amount > 0 for each in payload.mints)

@@ -105,7 +105,7 @@ class AttentionSettings(Settings):
         0.8, "1", FITTED, ge=0, le=5, description="the same between proposals, shared by all"
     )
     called: float = parameter(
-        0.08,
+        0.1,
         "1",
         FITTED,
         ge=0,

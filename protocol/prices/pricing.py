@@ -91,8 +91,11 @@ class Pricing:
     def cap(self, parameters: RiskParameters) -> None:
         """Hold the oracle below the ceilings of `parameters`, whatever the feed reports."""
         if (parameters.cap_base >= 0).any():
-            highest = ceilings(parameters, self.feed.price, self.rules.lot, self.time)
-            self.book.oracle[:] = np.minimum(self.feed.price, highest)
+            self.book.oracle[:] = self.capped(parameters)
+
+    def capped(self, parameters: RiskParameters) -> Ints:
+        """What the feed reports, below the ceilings of some parameters, (m,) [micro-USD per lot]."""
+        return np.minimum(self.feed.price, ceilings(parameters, self.feed.price, self.rules.lot, self.time))
 
     def follow(self, shown: Quotes, last: Ints) -> bool:
         """Set the mark by the venue's rule; returns whether it moved."""

@@ -8,7 +8,7 @@ from sim.governance.governed import GOVERNED
 from sim.governance.rules import order
 from sim.governance.settings import BoundSettings, GovernanceSettings, ItemSettings, StewardSettings
 from sim.problems import Problem, shown, suggestion
-from sim.venue_checks import broken
+from sim.venue_checks import broken, venue_problems
 from sim.venue_rules import risk_parameters
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def governance_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from unknown
     for route in KEYED:
         yield from _key_problems(f"{PATH}.{route}", getattr(settings, route))
-    if not unknown:
+    if not (unknown or venue_problems(scenario.protocol)):
         yield from _limit_problems(scenario)
     for index, item in enumerate(settings.agenda):
         yield from _item_problems(scenario, f"{PATH}.agenda.{index}", item)

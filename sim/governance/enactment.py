@@ -156,21 +156,19 @@ class Enactment:
 
     def _harmed(self, parameters: RiskParameters) -> Ints:
         """Accounts that new parameters would put below maintenance, (k,)."""
-        book = self.exchange.book
-        before = liquidatable(book, self.exchange.parameters)
-        return np.setdiff1d(liquidatable(book, parameters), before)
+        before = liquidatable(self.exchange.book, self.exchange.parameters)
+        return np.setdiff1d(liquidatable(self.exchange.foreseen(parameters), parameters), before)
 
     def _put(self, parameters: RiskParameters, block: int, route: str, reason: str) -> None:
         exchange, old = self.exchange, self.exchange.parameters
         changed = changes(old, parameters)
         if not changed:
             return
-        before = liquidatable(exchange.book, old)
+        harmed = self._harmed(parameters)
         exchange.enact(parameters)
         if self.settings.scope == "new":
             exchange.book.keeping[:] = parameters.maintenance
-        after = liquidatable(exchange.book, parameters)
-        self.caused[np.setdiff1d(after, before)] = True
+        self.caused[harmed] = True
         self.changes += [Change(block, *each, route, reason) for each in changed]
 
 

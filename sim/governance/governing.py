@@ -256,7 +256,7 @@ class Governance:
 
     def _vote(self, people: Delegates, facts: Callable[[], PublicFacts], time: float) -> None:
         """Let people cast the votes that are due, and bring in what they wish for."""
-        if self.process.open:
+        if any(each.voted and each.state == State.ACTIVE for each in self.process.open):
             for vote in people.votes(self.process, facts(), time):
                 self.process.vote(vote.number, vote.voter, vote.support, time)
         if self.settings.people.initiative.rate:
@@ -285,7 +285,8 @@ class Governance:
         tokens = self.crowd.tokens
         if letter.route != "governor" or tokens is None:
             return letter.proposer
-        able = tokens.balances >= round(self.settings.governor.deposit * MICRO)
+        deposit = round(self.settings.governor.deposit * MICRO)
+        able = tokens.balances - tokens.locked >= deposit
         ranked = np.argsort(np.where(able, -tokens.power, 1), kind="stable")
         return int(ranked[letter.proposer])
 

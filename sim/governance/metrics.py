@@ -87,12 +87,7 @@ def whipsaws(run: RunTables) -> float | None:
 
 @market_metric("Regime change to margin", "s", "Governance", worse="higher")
 def parameter_latency_seconds(rows: pd.DataFrame, run: RunTables) -> float | None:
-    """Mean time from a change of the hidden regime until the maintenance margin in force has followed.
-
-    It has when it is half way from what the engine aimed at on average in the stretch before to what it
-    aims at in the new one; a change that the margin does not follow while the stretch lasts counts with its
-    whole length.
-    """
+    """Mean time from a change of the hidden regime until the margin in force is half way to its new target."""
     wanted = _targets(rows, run)
     if wanted is None or "regime" not in run.blocks:
         return None
@@ -104,7 +99,11 @@ def parameter_latency_seconds(rows: pd.DataFrame, run: RunTables) -> float | Non
 
 
 def _wait(before: pd.DataFrame, after: pd.DataFrame) -> float:
-    """Time until the margin of a stretch has followed its targets half way from those before [s]."""
+    """Time until the margin has followed half way [s].
+
+    Half way from the mean of the targets in the stretch before to their mean in the new one; all of it, where
+    the margin never does.
+    """
     old, new = before["target"].mean(), after["target"].mean()
     there = np.sign(new - old) * (after[MAINTENANCE] - (old + new) / 2) >= 0
     reached = after["time"][there].iloc[0] if there.any() else after["time"].iloc[-1]

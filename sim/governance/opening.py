@@ -7,10 +7,8 @@ import numpy as np
 
 from agents.attackers.chamber import Chamber
 from agents.delegates.delegates import Delegates
-from agents.delegates.facts import PublicFacts
 from agents.guardian import Watch
 from agents.token_market import TokenMarket
-from protocol.arithmetic import MICRO
 from protocol.book import FEES, INSURANCE, VAULT
 from protocol.governance.tokens import Tokens
 from sim.governance.governing import Crowd, Governance
@@ -62,20 +60,3 @@ def let_plot(model: "Model") -> None:
                 execute=partial(governance.run_due, model.block, model.time),
             )
         )
-
-
-def public_facts(model: "Model") -> PublicFacts:
-    """What everybody can see of a model's venue."""
-    book, world, recorder = model.exchange.book, model.world, model.recorder
-    cap = model.exchange.parameters.open_interest_cap.astype(float)
-    interest = (book.open_interest * book.mark).astype(float)
-    opening = recorder.blocks["insurance_fund"][0] * MICRO
-    debt = recorder.blocks["negative_equity"][model.block - 2] * MICRO if model.block > 1 else 0.0
-    return PublicFacts(
-        opening=model.governance.enactment.opening,
-        volatility=world.volatility,
-        calm_volatility=world.calm_volatility,
-        fund=float(book.cash[INSURANCE]) / opening if opening > 0 else 1.0,
-        bad_debt=float(debt) / max(float(interest.sum()), 1.0),
-        usage=np.divide(interest, cap, out=np.zeros_like(cap), where=cap > 0),
-    )

@@ -1,0 +1,1 @@
+"""Whether a simulated electorate votes like those of real venues."""
