@@ -46,6 +46,7 @@ PUBLIC = {
     "write_comparison": "analysis.comparisons.page",
     "resolved": "sim.provenance",
     "provenance": "sim.provenance",
+    "governance_names": "sim.presets",
     "preset_names": "sim.presets",
     "preset_parameters": "sim.presets",
     "scenario_schema": "sim.schema",

@@ -4,13 +4,22 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from sim.presets import preset_description, preset_names, preset_parameters
+from sim.presets import governance_names, preset_description, preset_names, preset_parameters
 
 
 def presets_table() -> Table:
-    """One row for each preset."""
-    table = Table("preset", "what it is", "given", "assumed", box=None, padding=(0, 1))
-    for name in preset_names():
+    """One row for each preset of a venue."""
+    return _listed("venue", preset_names())
+
+
+def governance_table() -> Table:
+    """One row for each form of governance."""
+    return _listed("governance", governance_names())
+
+
+def _listed(what: str, names: list[str]) -> Table:
+    table = Table(what, "what it is", "given", "assumed", box=None, padding=(0, 1))
+    for name in names:
         given = preset_parameters(name).query("given")
         assumed = (given["evidence"] == "assumed").sum()
         table.add_row(Text(name), Text(preset_description(name)), str(len(given)), str(assumed))
@@ -44,7 +53,7 @@ def preset_table(name: str, everything: bool = False) -> Table:
 def _section(path: str) -> str:
     """Heading under which a parameter stands: its market, its section, or none."""
     parts = path.split(".")
-    return ".".join(parts[:2]) if parts[0] == "markets" else parts[0] if len(parts) > 1 else "venue"
+    return ".".join(parts[:2]) if parts[0] == "markets" else parts[0] if len(parts) > 1 else "general"
 
 
 def _value(value: object) -> str:

@@ -43,17 +43,17 @@ def presets_command(
     name: Annotated[str | None, typer.Argument(metavar="[PRESET]", help="Explain this one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Defaults that it leaves alone too.")] = False,
 ) -> None:
-    """List the venues that scenarios may run on, or explain one: every number with its source.
+    """List venues and forms of governance, or explain one: every number with its source.
 
-    Choose one with protocol.preset in a scenario file, or --set protocol.preset=hyperliquid.
+    Choose with protocol.preset and governance.preset in a scenario file, or --set protocol.preset=gmx_v2.
     """
     from rich.console import Console
 
-    from analysis.preset_tables import preset_table, presets_table
+    from analysis.preset_tables import governance_table, preset_table, presets_table
 
     with refusing():
-        table = preset_table(name, everything) if name else presets_table()
-    Console().print(table)
+        tables = [preset_table(name, everything)] if name else [presets_table(), "", governance_table()]
+    Console().print(*tables, sep="\n")
 
 
 def schema_command() -> None:

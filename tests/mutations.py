@@ -40,6 +40,18 @@ ODD = [
 ]  # fmt: skip
 MODELS = ("static", "ewma", "garch", "hmm", "hindsight")
 BUSY = {"every": "10m", "training": {"length": "24h"}, "targets": {"top_up": "10m"}}
+ROUTES = ("direct", "steward", "hub", "governor", "frozen")
+EAGER = {
+    "agenda": [
+        {"at": "1m", "title": "fee", "route": "hub", "set": {"taker_fee": 0.001}},
+        {"at": "1m", "route": "governor", "set": {"liquidation_fee": 0.01}},
+        {"at": "2m", "pause": ["trading", "oracle"], "length": "3m"},
+        {"at": "3m", "cancels": "fee"},
+    ],
+    "guardian": {"vetoes": True, "pauses": ["trading", "oracle"], "reaction": "1m"},
+    "people": {"holdings": {"holders": 9000}, "initiative": {"rate": 300.0}},
+    "governor": {"delay": "0s", "period": "3m", "timelock": "1m"},
+}
 SIGNS = ["\t", ":", "{", "]", "- ", "#", "'", "&a", "*a", "\x00", "%", "|", "!!python/name:os"]
 SMALL = {"agents": {"retail": {"accounts": 60}, "depositors": {"accounts": 5}}}
 
@@ -103,9 +115,12 @@ def mutant(number: int) -> str:
     base = bundled[int(rng.integers(len(bundled)))]
     resolved = bundled_content(base)
     content: dict[str, Any] = {"extends": base, **copy.deepcopy(SMALL)}
-    section = str(rng.choice(["protocol", "world", "agents", "shocks", "clock", "risk_engine"]))
+    section = str(rng.choice(["protocol", "world", "agents", "shocks", "clock", "risk_engine", "governance"]))
     if section == "risk_engine":
         chosen = {"model": str(rng.choice(MODELS)), **copy.deepcopy(BUSY)}
+        content[section] = _joined(copy.deepcopy(resolved[section]), chosen)
+    elif section == "governance":
+        chosen = {"route": str(rng.choice(ROUTES)), **copy.deepcopy(EAGER)}
         content[section] = _joined(copy.deepcopy(resolved[section]), chosen)
     elif rng.random() < 0.7:
         content[section] = _joined(copy.deepcopy(resolved.get(section)), SMALL.get(section))

@@ -173,7 +173,7 @@ def test_an_unknown_preset_is_refused_with_the_nearest_name() -> None:
 
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "no such preset 'dydx_v3'; did you mean dydx_v4?" in result.stderr
+    assert "no such preset 'dydx_v3'; did you mean dydx_v4 or dydx?" in result.stderr
 
 
 def test_a_run_says_where_its_results_lie(finished: tuple[Path, Result]) -> None:

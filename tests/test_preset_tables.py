@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from analysis.preset_tables import preset_table, presets_table
-from sim.presets import preset_names, preset_parameters
+from analysis.preset_tables import governance_table, preset_table, presets_table
+from sim.presets import governance_names, preset_names, preset_parameters
 
 
 def printed(table: Table, width: int = 220) -> list[str]:
@@ -56,3 +56,11 @@ def test_a_long_source_is_folded_and_never_cut() -> None:
     narrow = "".join("".join(line.split()) for line in printed(preset_table("synthetix_v3"), width=100))
 
     assert source.split()[-1] in narrow
+
+
+def test_forms_of_governance_have_a_list_of_their_own_and_a_page_each() -> None:
+    lines, page = printed(governance_table()), printed(preset_table("compound"))
+
+    assert [line.split()[0] for line in lines[1:]] == governance_names()
+    assert any(line.split()[:2] == ["quorum", "400,000"] for line in page)
+    assert any("CompoundGovernorConstants.sol" in line for line in page)

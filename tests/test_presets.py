@@ -101,7 +101,7 @@ def test_margins_fees_and_ways_of_liquidating_are_not_assumed_or_say_so(preset: 
 
 
 def test_an_unknown_preset_is_met_with_the_nearest_name() -> None:
-    with pytest.raises(ScenarioError, match=r"no such preset 'dydx_v3'; did you mean dydx_v4\?"):
+    with pytest.raises(ScenarioError, match=r"no such preset 'dydx_v3'; did you mean dydx_v4 or dydx\?"):
         preset_parameters("dydx_v3")
     with pytest.raises(ScenarioError, match="no such preset 'ftx'"):
         preset_description("ftx")

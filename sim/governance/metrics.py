@@ -87,7 +87,7 @@ def whipsaws(run: RunTables) -> float | None:
 
 @market_metric("Regime change to margin", "s", "Governance", worse="higher")
 def parameter_latency_seconds(rows: pd.DataFrame, run: RunTables) -> float | None:
-    """Mean time from a change of the hidden regime until the margin in force is half way to its new target."""
+    """Mean time from a change of the hidden regime until the margin in force is half way to its target."""
     wanted = _targets(rows, run)
     if wanted is None or "regime" not in run.blocks:
         return None
