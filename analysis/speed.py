@@ -45,8 +45,8 @@ class Speed:
     slopes : DataFrame
         A row for each pair of neighbouring delays of a width, and of the shortest with each other: `width`,
         `begin`, `end` [s], and what a day of delay costs between them, `value`, `low`, `high` [unit/day].
-    without, hindsight : Estimate
-        The loss without updates, and with perfect knowledge at once.
+    without, hindsight, best : Estimate
+        The loss without updates, and with perfect knowledge at once; what that avoids.
     seeds : int
     level : float
         Of all intervals.
@@ -58,6 +58,7 @@ class Speed:
     slopes: pd.DataFrame
     without: Estimate
     hindsight: Estimate
+    best: Estimate
     seeds: int
     level: float
 
@@ -101,8 +102,8 @@ def speed(results: SweepResults, metric: str = "bad_debt_gross_usd", drawing: Dr
     ends = difference(Pairs.of(perfect, frozen), MEAN, drawing)
     unit = str(results.manifest["metrics"][metric]["unit"])
     slopes = _slopes(losses, moving, drawing)
-    curves, seeds = pd.DataFrame(rows), len(losses)
-    return Speed(metric, unit, curves, slopes, ends.alternative, ends.baseline, seeds, drawing.level)
+    levels = (ends.alternative, ends.baseline, ends.absolute)
+    return Speed(metric, unit, pd.DataFrame(rows), slopes, *levels, len(losses), drawing.level)
 
 
 def _roles(results: SweepResults) -> list[str | tuple[float, float]]:

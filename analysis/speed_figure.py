@@ -1,11 +1,10 @@
-"""The curve of what speed is worth: loss against delay, a line for each width, between none and hindsight."""
+"""The curve of what speed is worth: loss avoided by delay, a line for each width, below that of hindsight."""
 
 from pathlib import Path
 
 import altair as alt
 import numpy as np
 
-from analysis.comparisons.intervals import Estimate
 from analysis.figures import write_images
 from analysis.speed import Speed, answer, delay_name, width_name
 from analysis.style import (
@@ -29,7 +28,7 @@ WIDE, HIGH, APART = 640, 320, 0.13
 
 
 def speed_figure(found: Speed) -> Figure:
-    """Mean loss with its interval at each delay; bands are the losses without updates and with hindsight."""
+    """Mean loss avoided at each delay with its paired interval, and what hindsight avoids."""
     delays = sorted(dict.fromkeys(found.curves["delay"]))
     widths = sorted(dict.fromkeys(found.curves["width"]), reverse=True)
     place = {delay: float(index) for index, delay in enumerate(delays)}
@@ -37,9 +36,9 @@ def speed_figure(found: Speed) -> Figure:
         {
             "value": place[row["delay"]] + APART * (widths.index(row["width"]) - (len(widths) - 1) / 2),
             "line": width_name(row["width"]),
-            "loss": row["loss"],
-            "base": row["loss_low"],
-            "top": row["loss_high"],
+            "loss": row["avoided"],
+            "base": row["avoided_low"],
+            "top": row["avoided_high"],
             "when": delay_name(row["delay"]),
         }
         for row in found.curves.to_dict("records")
@@ -54,7 +53,7 @@ def speed_figure(found: Speed) -> Figure:
     x = alt.X("value:Q", axis=axis, scale=scale)
     label = describe(found.metric, []).label.lower()
     y_axis = alt.Axis(
-        title=f"{label}, mean of {count(found.seeds, 'seed')}", labelExpr=USD_LABEL, tickCount=6
+        title=f"{label} avoided, mean of {count(found.seeds, 'seed')}", labelExpr=USD_LABEL, tickCount=6
     )
     colour = alt.Color(
         "line:N",
@@ -69,21 +68,21 @@ def speed_figure(found: Speed) -> Figure:
     points = alt.Chart(inline(records)).encode(x=x, color=colour, tooltip=shown)
     y = alt.Y("loss:Q", axis=y_axis)
     layers = alt.layer(
-        *_level(found.without, VERMILION, "no update", len(delays)),
-        *_level(found.hindsight, GREEN, "hindsight, at once", len(delays)),
+        *_level(0.0, VERMILION, "no update"),
+        *_level(found.best.value, GREEN, "hindsight, at once"),
         points.mark_line(opacity=0.5).encode(y=y),
         points.mark_rule(strokeWidth=1.6).encode(y=alt.Y("base:Q", axis=y_axis), y2="top:Q"),
         points.mark_point(filled=True, size=55, opacity=1).encode(y=y),
     ).properties(width=WIDE, height=HIGH)
-    below = f"bars: {percent(found.level)} intervals of the mean; differences between policies are paired, "
-    return titled(layers, answer(found)[1], below + "and their intervals are narrower")
+    below = f"against no update, on the same random worlds; bars: {percent(found.level)} intervals"
+    return titled(layers, answer(found)[1], below)
 
 
-def _level(estimate: Estimate, colour: str, name: str, columns: int) -> list[alt.Chart]:
+def _level(value: float, colour: str, name: str) -> list[alt.Chart]:
     """A line across the figure with its name."""
-    record: Records = [{"value": columns - 0.52, "loss": estimate.value, "line": name}]
+    record: Records = [{"value": -0.47, "loss": value, "line": name}]
     base = alt.Chart(inline(record)).encode(y="loss:Q")
-    text = base.mark_text(align="right", dy=-7, color=colour, fontSize=12).encode(x="value:Q", text="line:N")
+    text = base.mark_text(align="left", dy=-7, color=colour, fontSize=12).encode(x="value:Q", text="line:N")
     return [base.mark_rule(color=colour, strokeDash=[5, 4]), text]
 
 
