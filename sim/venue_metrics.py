@@ -59,8 +59,9 @@ def forced_hour_share(run: RunTables) -> float | None:
 
 @venue_metric("Collateral sold", "USD", "Liquidations", worse="higher")
 def collateral_sold_usd(run: RunTables) -> float | None:
-    """What buyers paid for assets of failing accounts; only where the venue sells them."""
-    return float(run.more["sales"]["paid_usd"].sum()) if "sales" in run.more else None
+    """What buyers paid for assets of failing accounts; only where some were sold."""
+    sales = run.more.get("sales")
+    return None if sales is None or sales.empty else float(sales["paid_usd"].sum())
 
 
 @venue_metric("Bad debt, gross", "USD", "Who paid", worse="higher")

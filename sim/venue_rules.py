@@ -121,7 +121,7 @@ def _ceilings(markets: Mapping[str, MarketSettings]) -> dict[str, Any]:
         "cap_base": integers([names.index(cap.base) if cap.base else -1 for cap in caps]),
         "cap_ratio": integers([ppm(cap.ratio) for cap in caps]),
         "cap_time": integers([-round(cap.age) for cap in caps]),
-        "cap_growth": integers([ppm(cap.growth) if cap.base else 0 for cap in caps]),
+        "cap_growth": integers([ppm(cap.growth) for cap in caps]),
     }
 
 

@@ -7,7 +7,8 @@ import pytest
 from electing import people
 from pydantic import ValidationError
 
-from agents.delegates.electorate import balances, delegation, electorate, graph
+from agents.delegates.electorate import balances, delegation, electorate
+from agents.delegates.network import graph
 from agents.delegates.settings import INTERESTS, HoldingSettings, PeopleSettings
 from protocol.arithmetic import MICRO
 from protocol.governance.tokens import NOBODY

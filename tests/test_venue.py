@@ -280,6 +280,7 @@ OTHERS = {
     "liquidation.payment": "first_price",
     "venue.self_trade": "decrement",
     "markets.BTC.pool.positive_exponent": 1.5,
+    "markets.BTC.collateral.cap.base": "ETH",
     "markets.BTC.tiers": [{"above": 1e9, "initial_margin": 1.0, "maintenance_margin": 0.5}],
 }
 

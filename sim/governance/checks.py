@@ -81,9 +81,6 @@ def _item_problems(scenario: "Scenario", path: str, item: ItemSettings) -> Itera
     if sum(map(bool, (item.set, item.pause, item.cancels))) != 1:
         rule = "an item of the agenda sets parameters, or pauses, or cancels"
         yield broken(path, rule, set=item.set, pause=list(item.pause), cancels=shown(item.cancels))
-    if item.at >= scenario.clock.duration:
-        rule = f"an item must come before the end, clock.duration={scenario.clock.duration}s"
-        yield broken(path, rule, "clock.duration", at=f"{item.at}s")
     forbidden = [scope for scope in item.pause if scope not in settings.guardian.pauses]
     if forbidden:
         rule = f"the guardian may only pause what governance.guardian.pauses names, not {forbidden[0]}"
