@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from commands.attacks import attacks_command
 from commands.backtest import backtest_command
 from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
 from commands.compare import compare_command
@@ -28,6 +29,9 @@ PUBLIC = {
     "write_run": "sim.store",
     "margins": "analysis.margins.study",
     "write_margins": "analysis.margins.study",
+    "load_catalogue": "analysis.attacks.catalogue",
+    "trials": "analysis.attacks.trials",
+    "write_attacks": "analysis.attacks.page",
     "validate": "analysis.validation.validation",
     "turnout": "analysis.turnout.turnout",
     "write_turnout": "analysis.turnout.page",
@@ -91,6 +95,7 @@ app.command("compare")(compare_command)
 app.command("fit")(fit_command)
 app.command("margins")(margins_command)
 app.command("speed")(speed_command)
+app.command("attacks")(attacks_command)
 app.command("validate")(validate_command)
 app.command("backtest")(backtest_command)
 app.command("turnout")(turnout_command)

@@ -11,7 +11,7 @@ import pandas as pd
 from sim.sweeps.results import SweepResults, load_sweep
 
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
-PAPERS = ("proposals", "governance", "votes", "electorate", "delegation")
+PAPERS = ("proposals", "governance", "votes", "electorate", "delegation", "attacks")
 MORE = ("sales", "decisions", "features", "regimes", *PAPERS)
 
 

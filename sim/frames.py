@@ -14,6 +14,7 @@ from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
 from protocol.losses.journal import STAGES, UNCOVERED
+from sim.governance.attack_tables import attack_tables, token_worth
 from sim.governance.governed import NAMES, scale
 from sim.governance.tables import Papers
 from sim.record import Recorder
@@ -31,14 +32,15 @@ class Tables:
     def all(self) -> dict[str, pd.DataFrame]:
         """Every table by its name in the run folder.
 
-        `sales` only where a venue sells collateral, those of a risk engine only where there is one, and those
-        of governance only where something was proposed.
+        `sales` only where a venue sells collateral, those of a risk engine only where there is one, those of
+        governance only where something was proposed, `attacks` only where somebody attacks it.
         """
         sales = {"sales": self.sales} if isinstance(self.model.exchange.engine, CollateralSales) else {}
         engine = {"decisions": self.decisions, "features": self.features, "regimes": self.regimes}
         more = sales | (engine if self.model.risk_engine is not None else {})
         start = pd.Timestamp(self.model.scenario.clock.start)
-        papers = Papers(self.model.governance, start, self.names.tolist())
+        papers = Papers(self.model.governance, start, self.names.tolist()).all()
+        papers |= attack_tables(self.model, start)
         return {
             "blocks": self.blocks(),
             "markets": self.markets(),
@@ -47,7 +49,7 @@ class Tables:
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
             "agents": self.agents(),
-        } | ({name: table() for name, table in more.items()} | papers.all())
+        } | ({name: table() for name, table in more.items()} | papers)
 
     def _role_names(self) -> NDArray[Any]:
         """Role of every account, (n,) of str."""
@@ -252,7 +254,8 @@ class Tables:
 
         In equity assets count as the venue counts them, and deposits are cash. Profit takes assets at what
         they are worth outside, when they come and at the end: bringing one is neither gain nor loss.
-        `owed` is what accounts below zero leave unpaid at the end.
+        `owed` is what accounts below zero leave unpaid at the end. An attacker's tokens count at what their
+        sale would bring.
         """
         recorder, exchange = self.recorder, self.model.exchange
         start = self._with_shares(recorder.start_equity, recorder.start_shares)
@@ -261,7 +264,7 @@ class Tables:
         has = self._with_shares(recorder.worth(), exchange.book.shares)
         deposits = exchange.deposited - recorder.start_deposits
         sent = deposits + exchange.brought - recorder.start_brought
-        outside = recorder.outside_worth() - recorder.start_outside + sent
+        outside = recorder.outside_worth() - recorder.start_outside + sent + token_worth(self.model)
         gas = self.model.outside.gas_paid
         liquidated = np.zeros(len(end), np.bool_)
         orders = recorder.log("liquidations")[1]

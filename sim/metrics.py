@@ -11,12 +11,14 @@ from dataclasses import replace
 import pandas as pd
 
 from sim import engine_metrics, market_metrics, venue_metrics
+from sim.governance import attack_metrics
 from sim.governance import metrics as governance_metrics
 from sim.metric_registry import MARKET_METRICS, VENUE_METRICS, Metric, RunTables
 
 __all__ = [
     "METRICS",
     "Metric",
+    "attack_metrics",
     "describe",
     "engine_metrics",
     "governance_metrics",

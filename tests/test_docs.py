@@ -15,6 +15,7 @@ PAGES = (
     "docs/engine.md",
     "docs/governance.md",
     "docs/governance-people.md",
+    "docs/governance-attacks.md",
     "README.md",
 )
 

@@ -16,8 +16,25 @@ from sim.scenario import ScenarioError, load_scenario
 from sim.schema import scenario_schema
 
 RUNNABLE = [name for name in names("scenario") if name != "replay"]
+ONE_MARKET = (
+    "beanstalk_2022",
+    "build_finance_2022",
+    "compound_289_2024",
+    "council_2026",
+    "governance_borrowed_votes",
+    "governance_bribery",
+    "governance_flash_loan",
+    "governance_key_theft",
+    "governance_nudge",
+    "governance_poisoning",
+    "governance_quiet",
+    "governed",
+)
 OTHER_MARKETS = {
     "two_regimes": ("BTC",),
+    **dict.fromkeys(ONE_MARKET, ("BTC",)),
+    "governance_front_run": ("ETH",),
+    "governance_ratchet": ("ETH",),
     "capo_2026": ("ETH", "WSTETH"),
     "jelly_2025": ("JELLY",),
     "luna_2022": ("LUNA",),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.token_market import TokenMarket
-from protocol.book import Floats
+from protocol.book import Floats, Ints
 from protocol.governance.process import Process
 from protocol.governance.tokens import Tokens
 from protocol.parameters import RiskParameters
@@ -16,8 +16,8 @@ class Chamber:
 
     Attributes
     ----------
-    time : float
-        Now [s].
+    time, seconds : float
+        Now, and the length of a block [s].
     process : Process
         Proposals; submit, vote, sign and commit through it.
     parameters : RiskParameters
@@ -30,21 +30,28 @@ class Chamber:
         Where they are bought and lent.
     cash : (n,) float64
         Of every account outside the venue [micro-USD]; a plotter pays from his own.
+    money : (n,) int64
+        Cash of every account on the venue [micro-USD]; to be read, not written.
     purses : tuple of int
         Accounts that hold other people's money: the insurance fund, fees, the vault.
     holder : int
         Number of the plotter among the holders of tokens; he begins with none.
+    lender : int
+        Holder who stands for the market: of the tokens that nobody votes with, which it sells and lends.
     execute : callable
         Puts into force at once what is due, for who needs it within the same moment.
     """
 
     time: float
+    seconds: float
     process: Process
     parameters: RiskParameters
     route: str
     tokens: Tokens | None
     market: TokenMarket | None
     cash: Floats
+    money: Ints
     purses: tuple[int, ...]
     holder: int
+    lender: int
     execute: Callable[[], None]

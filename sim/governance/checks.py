@@ -3,6 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from agents.attackers.key_theft import KeyTheftSettings
+from agents.attackers.kinds import AnyAttack
+from agents.attackers.ratchet import RatchetSettings
+from agents.attackers.vote_capture import VoteCaptureSettings
 from protocol.governance.limits import outside_limits
 from sim.governance.governed import GOVERNED
 from sim.governance.rules import order
@@ -29,6 +33,8 @@ def governance_problems(scenario: "Scenario") -> Iterator[Problem]:
         yield from _limit_problems(scenario)
     for index, item in enumerate(settings.agenda):
         yield from _item_problems(scenario, f"{PATH}.agenda.{index}", item)
+    for name, attack in scenario.agents.attackers.items():
+        yield from _plot_problems(scenario, f"agents.attackers.{name}", attack)
 
 
 def _unknown_names(settings: GovernanceSettings) -> Iterator[Problem]:
@@ -102,11 +108,29 @@ def _sender_problems(scenario: "Scenario", path: str, item: ItemSettings) -> Ite
     if item.set and route == "frozen":
         yield broken(path, "a proposal needs a route, and governance is frozen", f"{PATH}.route", route=route)
         return
-    keys = {"steward": settings.steward.keys, "hub": settings.hub.keys, "direct": 1}
-    most = keys.get(route, settings.people.holdings.holders)
+    most = _keys(settings).get(route, settings.people.holdings.holders)
     if item.set and item.proposer >= most:
         rule = f"proposer must be one of 0 to {most - 1} on the route {route}"
         yield broken(path, rule, proposer=item.proposer)
+
+
+def _plot_problems(scenario: "Scenario", path: str, attack: AnyAttack) -> Iterator[Problem]:
+    """Attackers of governance who find no door."""
+    settings = scenario.governance
+    if isinstance(attack, VoteCaptureSettings) and not settings.votes:
+        rule = f"votes can only be captured where holders vote, governance.route={settings.route}"
+        yield broken(path, rule, f"{PATH}.route", kind=attack.kind)
+    if isinstance(attack, KeyTheftSettings | RatchetSettings):
+        held = attack.keys if isinstance(attack, KeyTheftSettings) else attack.key + 1
+        most = _keys(settings)[attack.route]
+        if held > most:
+            rule = f"an attacker can only hold keys that the route {attack.route} has, {most}"
+            yield broken(path, rule, f"{PATH}.{attack.route}", keys=held)
+
+
+def _keys(settings: GovernanceSettings) -> dict[str, int]:
+    """Number of keys of each route by keys."""
+    return {"steward": settings.steward.keys, "hub": settings.hub.keys, "direct": 1}
 
 
 def _market_problems(

@@ -104,8 +104,8 @@ class Governance:
     enactment : Enactment
     acts : list of Act
         Of the guardian.
-    paid : int
-        Money that proposals have moved between accounts [micro-USD].
+    receipts : dict of int to int
+        Money that each executed proposal has moved between accounts [micro-USD].
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Governance:
         self.letters: list[Letter] = []
         self.signatures: list[Signature] = []
         self.acts: list[Act] = []
-        self.paid = 0
+        self.receipts: dict[int, int] = {}
         self._sent = 0
 
     def _routes(self) -> dict[str, Route]:
@@ -165,8 +165,8 @@ class Governance:
     def _pay(self, proposal: Proposal, time: float) -> None:
         """Move the money and make the tokens of an executed proposal."""
         payload, crowd = proposal.payload, self.crowd
-        for payment in payload.payments:
-            self.paid += self.exchange.pay(*payment)
+        if payload.payments:
+            self.receipts[proposal.number] = sum(self.exchange.pay(*each) for each in payload.payments)
         for mint in payload.mints:
             if crowd.tokens is not None:
                 crowd.tokens.mint(mint.holder, mint.amount, time)

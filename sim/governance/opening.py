@@ -10,7 +10,7 @@ from agents.delegates.delegates import Delegates
 from agents.guardian import Watch
 from agents.token_market import TokenMarket
 from protocol.book import FEES, INSURANCE, VAULT
-from protocol.governance.tokens import Tokens
+from protocol.governance.tokens import NOBODY, Tokens
 from sim.governance.governing import Crowd, Governance
 from sim.streams import stream
 
@@ -32,11 +32,17 @@ def open_governance(model: "Model") -> Governance:
 
 
 def _with_plotters(people: Delegates, plotters: int) -> Tokens:
-    """The token, with an empty holder for each attacker behind everybody else; each votes for himself."""
+    """The token, with the market and an empty holder for each attacker behind everybody else.
+
+    The market has what nobody votes with. Each attacker votes for himself.
+    """
     crowd, count = people.people, len(people.people.balances)
-    balances = np.append(crowd.balances, np.zeros(plotters, np.int64))
-    delegates = np.append(crowd.delegates, np.arange(count, count + plotters))
-    return Tokens(balances, delegates)
+    if not plotters:
+        return crowd.tokens()
+    idle = np.where(crowd.delegates == NOBODY, crowd.balances, 0)
+    balances = np.concatenate([crowd.balances - idle, [idle.sum()], np.zeros(plotters, np.int64)])
+    own = np.arange(count + 1, count + 1 + plotters)
+    return Tokens(balances, np.concatenate([crowd.delegates, [NOBODY], own]))
 
 
 def let_plot(model: "Model") -> None:
@@ -49,14 +55,17 @@ def let_plot(model: "Model") -> None:
         attacker.plot(
             Chamber(
                 time=model.time,
+                seconds=float(model.seconds),
                 process=governance.process,
                 parameters=model.exchange.parameters,
                 route=governance.settings.route,
                 tokens=crowd.tokens,
                 market=crowd.market,
                 cash=model.outside.cash,
+                money=model.exchange.book.cash,
                 purses=(INSURANCE, FEES, VAULT),
                 holder=first + index,
+                lender=first - 1,
                 execute=partial(governance.run_due, model.block, model.time),
             )
         )
