@@ -207,7 +207,8 @@ def speed_tables(found: Speed) -> list[Table]:
     spans = sorted(dict.fromkeys(zip(found.slopes["begin"], found.slopes["end"], strict=True)))
     for begin, end in spans:
         by = found.slopes[(found.slopes["begin"] == begin) & (found.slopes["end"] == end)].set_index("width")
-        second.add_row(f"{duration(begin)} to {duration(end)}", *_cells(by, widths, "", found.unit))
+        start = "at once" if begin == 0 else duration(begin)
+        second.add_row(f"{start} to {duration(end)}", *_cells(by, widths, "", found.unit))
     return [first, second]
 
 
