@@ -262,9 +262,12 @@ def test_a_deeper_shock_never_leaves_less_bad_debt(seed: int, preset: str) -> No
 
 
 def short(name: str, preset: str) -> Scenario:
-    """Twenty blocks of a bundled scenario under a preset, before its shocks and acts."""
+    """Twenty blocks of a bundled scenario under a preset, before its shocks, acts and attacks."""
     scenario = load_scenario(name, [f"protocol.preset={preset}"])
+    last = 19 * scenario.clock.block
     idle = [f"agents.actors.{actor}.acts=[]" for actor in scenario.agents.actors]
+    late = [each for each, attack in scenario.agents.attackers.items() if attack.at > last]
+    idle += [f"agents.attackers.{each}.at={last}s" for each in late]
     people = ["agents.retail.accounts=200", f"clock.duration={20 * scenario.clock.block}s", "shocks=[]"]
     return load_scenario(name, [f"protocol.preset={preset}", *people, *idle])
 

@@ -92,7 +92,7 @@ def test_every_bundled_scenario_loads_under_every_preset(name: str, preset: str)
 
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_a_resolved_scenario_loads_to_an_equal_one(tmp_path: Path, name: str) -> None:
-    scenario = load_scenario(name, ["clock.block=30s", "world.gas.base=31.5"])
+    scenario = load_scenario(name, ["world.gas.ether=2950.5", "world.gas.base=31.5"])
 
     again = load_scenario(saved(tmp_path, json.dumps(resolved(scenario)), "resolved.json"))
 
