@@ -60,7 +60,8 @@ def test_an_emergency_majority_is_borrowed_voted_with_and_executed_within_one_bl
     played("flash", stage, 2 * DAY)
 
     assert took(stage)
-    assert stage.process.proposals[0].eta == stage.process.proposals[0].created + DAY
+    assert stage.process.events[-1].state == State.EXECUTED
+    assert stage.process.events[-1].time == stage.process.proposals[0].created + DAY
     assert stage.tokens.balances[PLOTTER] == 0
 
 
@@ -104,6 +105,17 @@ def test_bought_votes_cost_the_area_under_the_line_of_prices_and_a_fee_both_ways
     assert attacker.holding.spent["sales"] == pytest.approx(-sold)
     assert stage.cash[ACCOUNT] / MICRO == pytest.approx(1e6 - bought + sold)
     assert stage.market.price == pytest.approx(10.0)
+
+
+def test_a_loan_of_one_moment_costs_its_fee_and_is_given_back() -> None:
+    stage = Stage(rules=RULES._replace(weighing="voting"))
+    attacker = played("flash", stage, votes=50_000)
+
+    assert attacker.holding.cost == pytest.approx(50_000 * 10 * 0.0009)
+    assert attacker.holding.spent["fees"] == attacker.holding.cost
+    assert attacker.holding.earned == 0
+    assert stage.cash[ACCOUNT] / MICRO == pytest.approx(1e6 - attacker.holding.cost)
+    assert stage.process.proposals[0].tally[1] == 50_000 * MICRO
 
 
 def test_borrowed_votes_cost_interest_for_as_long_as_they_are_held() -> None:

@@ -63,16 +63,16 @@ class Holding:
         return bought
 
     def sell(self, chamber: Chamber) -> None:
-        """Sell all tokens that are not borrowed; what was never paid for earns in proportion."""
+        """Sell all tokens that are neither borrowed nor locked; what was never paid for earns its part."""
         held, market = _traded(chamber)
-        own = max(int(held.balances[chamber.holder]) - self.borrowed, 0)
-        if own:
+        own = min(int(held.balances[chamber.holder]) - self.borrowed, held.free(chamber.holder))
+        if own > 0:
             proceeds = -market.trade(-own)
             gift = proceeds * max(own - self.bought, 0) / own
             self.pay(chamber, gift - proceeds, "sales")
             chamber.cash[self.account] += gift * MICRO
             self.earned += gift
-            self.bought = 0
+            self.bought = max(self.bought - own, 0)
             held.transfer(chamber.holder, chamber.lender, own, chamber.time)
 
     def borrow(self, chamber: Chamber, tokens: int) -> int:
@@ -95,12 +95,11 @@ class Holding:
         """Give back what is borrowed; what is missing of it is bought, as far as money reaches."""
         if not self.borrowed:
             return
-        self.accrue(chamber)
         held, _ = _traded(chamber)
         missing = self.borrowed - int(held.balances[chamber.holder])
         if missing > 0:
             self.buy(chamber, missing)
-        back = min(self.borrowed, int(held.balances[chamber.holder]))
+        back = min(self.borrowed, held.free(chamber.holder))
         self.bought = min(self.bought, int(held.balances[chamber.holder]) - back)
         held.transfer(chamber.holder, chamber.lender, back, chamber.time)
         self.borrowed -= back

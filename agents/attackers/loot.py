@@ -9,6 +9,7 @@ from agents.settings import Settings, parameter
 from protocol.arithmetic import MICRO, PPM
 from protocol.book import Floats, Ints
 from protocol.governance.payload import Mint, Payload, Payment, Setting, current
+from protocol.governance.tokens import LARGEST_SUPPLY
 
 PURSES = ("insurance_fund", "fees", "vault")
 GOVERNED = {
@@ -57,7 +58,8 @@ def loot(settings: LootSettings, chamber: Chamber, place: Place) -> Payload:
     if settings.payload == "drain":
         return Payload(payments=(Payment(purse(settings, chamber), place.account, taken(settings, chamber)),))
     if settings.payload == "mint":
-        return Payload(mints=(Mint(place.holder, round(settings.minted * MICRO)),))
+        room = LARGEST_SUPPLY - (chamber.tokens.supply if chamber.tokens else 0)
+        return Payload(mints=(Mint(place.holder, min(round(settings.minted * MICRO), room)),))
     return Payload(settings=wanted(settings, chamber, place.market))
 
 
