@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -13,18 +14,10 @@ from rich.text import Text
 
 from analysis.tables import Run, load_run
 from analysis.wording import noun, quantity
+from sim.metric_registry import Section
 from sim.metrics import describe
 
-SECTIONS = (
-    "Prices",
-    "Open interest",
-    "Liquidations",
-    "Who paid",
-    "Venue health",
-    "Risk engine",
-    "Governance",
-    "Profit and loss",
-)
+SECTIONS: tuple[str, ...] = get_args(Section)
 ALWAYS = {
     "liquidated_accounts",
     "liquidated_usd",
@@ -92,12 +85,12 @@ def summary_table(folder: str | Path) -> Table:
     table.add_column("")
     for column in columns:
         table.add_column(column, justify="right", overflow="fold")
-    for section, group in groupby(lines_of(run), key=lambda line: line.section):
+    told = [line for line in lines_of(run) if line.speaks]
+    for section, group in groupby(told, key=lambda line: line.section):
         table.add_section()
         table.add_row(Text(section, style="bold"))
         for line in group:
-            if line.speaks:
-                table.add_row(Text(f"  {line.label}"), *(Text(line.cells.get(c, "")) for c in columns))
+            table.add_row(Text(f"  {line.label}"), *(Text(line.cells.get(c, "")) for c in columns))
     return table
 
 

@@ -11,11 +11,11 @@ from agents.engine.law import LAW_STAGES
 from agents.engine.targets import PARTS
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
+from protocol.governance.governed import NAMES, scale
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
 from protocol.losses.journal import STAGES, UNCOVERED
 from sim.governance.attack_tables import attack_tables, token_worth
-from sim.governance.governed import NAMES, scale
 from sim.governance.tables import Papers
 from sim.record import Recorder
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.attackers.intrigue import Intrigue
 from agents.engine.decisions import Decision
 from agents.engine.features import Observation
 from agents.risk_engine import RiskEngine
@@ -161,7 +162,8 @@ class Recorder:
     def _traces(self) -> dict[str, float]:
         """What is recorded only where a scenario has it."""
         model = self.model
-        governed = model.risk_engine is not None or bool(model.scenario.governance.agenda)
+        governed = model.risk_engine is not None or model.scenario.governance.proposes
+        governed |= any(isinstance(each, Intrigue) for each in model.people.attackers)
         return model.world.traces() | (model.governance.enactment.traces if governed else {})
 
     def record_engine(self, engine: RiskEngine, decisions: list[Decision]) -> None:

@@ -4,9 +4,9 @@ import pytest
 from small import calm
 
 from protocol.arithmetic import MICRO, PPM
+from protocol.governance.governed import GOVERNED, NAMES, scale, setting
 from protocol.governance.limits import Bound
 from sim.bundled import names
-from sim.governance.governed import GOVERNED, NAMES, scale, setting
 from sim.governance.rules import governor_rules, guardian_rules, order, steward_rules
 from sim.provenance import provenance, resolved
 from sim.scenario import ScenarioError, load_scenario

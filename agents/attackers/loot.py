@@ -6,17 +6,14 @@ from pydantic import model_validator
 
 from agents.attackers.chamber import Chamber
 from agents.settings import Settings, parameter
-from protocol.arithmetic import MICRO, PPM
+from protocol.arithmetic import MICRO
 from protocol.book import Floats, Ints
+from protocol.governance.governed import setting
 from protocol.governance.payload import Mint, Payload, Payment, Setting, current
 from protocol.governance.tokens import LARGEST_SUPPLY
 
 PURSES = ("insurance_fund", "fees", "vault")
-GOVERNED = {
-    "initial_margin": ("initial", PPM),
-    "maintenance_margin": ("maintenance", PPM),
-    "open_interest_cap": ("open_interest_cap", MICRO),
-}
+LOOSENED = ("initial_margin", "maintenance_margin", "open_interest_cap")
 
 
 class LootSettings(Settings):
@@ -40,8 +37,8 @@ class LootSettings(Settings):
         """A payload that does something."""
         if self.payload == "mint" and not self.minted:
             raise ValueError("payload mint needs minted > 0, got 0")
-        if self.payload == "loosen" and not any(getattr(self, name) for name in GOVERNED):
-            raise ValueError(f"payload loosen needs one of {', '.join(GOVERNED)} above 0, got none")
+        if self.payload == "loosen" and not any(getattr(self, name) for name in LOOSENED):
+            raise ValueError(f"payload loosen needs one of {', '.join(LOOSENED)} above 0, got none")
         return self
 
 
@@ -76,8 +73,8 @@ def taken(settings: LootSettings, chamber: Chamber) -> int:
 
 def wanted(settings: LootSettings, chamber: Chamber, market: int) -> tuple[Setting, ...]:
     """Parameters of a market as they are to be, those left out that are so already."""
-    named = [(field, getattr(settings, name) * unit) for name, (field, unit) in GOVERNED.items()]
-    asked = [Setting(field, market, round(value)) for field, value in named if value]
+    values = {name: getattr(settings, name) for name in LOOSENED}
+    asked = [setting(name, market, value) for name, value in values.items() if value]
     return tuple(each for each in asked if current(chamber.parameters, each) != each.value)
 
 

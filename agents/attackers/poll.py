@@ -29,5 +29,7 @@ def needed(governor: Governor, proposal: Proposal | None, against: int) -> int:
     quorum = max(rules.quorum, supply * rules.quorum_share // PPM)
     if rules.counts_abstentions:
         quorum -= tally[Support.ABSTAIN]
+    if rules.counts_against:
+        quorum -= tally[Support.AGAINST] + tally[Support.VETO]
     lead = max(against * rules.majority // (PPM - rules.majority), against + rules.differential) + 1
     return max(0, max(quorum, lead) - tally[Support.FOR])

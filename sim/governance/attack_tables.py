@@ -11,6 +11,7 @@ from protocol.arithmetic import MICRO
 from protocol.book import Floats
 from protocol.governance.proposals import State
 from sim.governance.governing import Governance
+from sim.governance.opening import first_plotter
 
 if TYPE_CHECKING:
     from sim.model import Model
@@ -20,9 +21,8 @@ DRIFT_ALARM = "drift alarm"
 
 def intriguers(model: "Model") -> list[tuple[int, Intrigue]]:
     """Attackers of governance, each with its number among the holders of tokens."""
-    tokens, attackers = model.governance.crowd.tokens, model.people.attackers
-    first = 0 if tokens is None else len(tokens.balances) - len(attackers)
-    return [(first + index, each) for index, each in enumerate(attackers) if isinstance(each, Intrigue)]
+    numbered = enumerate(model.people.attackers, first_plotter(model))
+    return [(number, each) for number, each in numbered if isinstance(each, Intrigue)]
 
 
 def token_worth(model: "Model") -> Floats:

@@ -7,8 +7,8 @@ from agents.attackers.key_theft import KeyTheftSettings
 from agents.attackers.kinds import AnyAttack
 from agents.attackers.ratchet import RatchetSettings
 from agents.attackers.vote_capture import VoteCaptureSettings
+from protocol.governance.governed import GOVERNED
 from protocol.governance.limits import outside_limits
-from sim.governance.governed import GOVERNED
 from sim.governance.rules import order
 from sim.governance.settings import BoundSettings, GovernanceSettings, ItemSettings, StewardSettings
 from sim.problems import Problem, shown, suggestion

@@ -12,6 +12,7 @@ from agents.risk_engine import Advice
 from agents.token_market import TokenMarket
 from protocol.arithmetic import MICRO
 from protocol.exchange import Exchange
+from protocol.governance.governed import setting
 from protocol.governance.governor import Governor
 from protocol.governance.guardian import Guardian, Scope
 from protocol.governance.payload import Payload, Setting, current
@@ -22,7 +23,6 @@ from protocol.governance.steward import Steward, StewardRules
 from protocol.governance.tokens import Tokens
 from protocol.parameters import RiskParameters
 from sim.governance.enactment import Enactment
-from sim.governance.governed import setting
 from sim.governance.rules import governor_rules, guardian_rules, order, steward_rules
 from sim.governance.settings import GovernanceSettings, ItemSettings, StewardSettings
 
@@ -147,7 +147,6 @@ class Governance:
     def execute(self, block: int, time: float) -> None:
         """Let proposals move on, and put into force what is due."""
         self.process.advance(time)
-
         self.run_due(block, time)
         self.enactment.proceed(block, time)
 

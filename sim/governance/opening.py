@@ -45,13 +45,16 @@ def _with_plotters(people: Delegates, plotters: int) -> Tokens:
     return Tokens(balances, np.concatenate([crowd.delegates, [NOBODY], own]))
 
 
+def first_plotter(model: "Model") -> int:
+    """Number of the first attacker among the holders of tokens; 0 where there are none."""
+    tokens = model.governance.crowd.tokens
+    return 0 if tokens is None else len(tokens.balances) - len(model.people.attackers)
+
+
 def let_plot(model: "Model") -> None:
     """Let attackers do with governance what they will, at the end of a block."""
-    governance, attackers = model.governance, model.people.attackers
-    crowd, first = governance.crowd, 0
-    if crowd.tokens is not None:
-        first = len(crowd.tokens.balances) - len(attackers)
-    for index, attacker in enumerate(attackers):
+    governance, crowd, first = model.governance, model.governance.crowd, first_plotter(model)
+    for index, attacker in enumerate(model.people.attackers):
         attacker.plot(
             Chamber(
                 time=model.time,

@@ -6,12 +6,12 @@ import numpy as np
 
 from agents.guardian import GuardianSettings
 from protocol.arithmetic import MICRO, PPM
+from protocol.governance.governed import GOVERNED
 from protocol.governance.governor import GovernorRules
 from protocol.governance.guardian import GuardianRules
 from protocol.governance.limits import Bound, Range
 from protocol.governance.process import Order
 from protocol.governance.steward import StewardRules
-from sim.governance.governed import GOVERNED
 from sim.governance.settings import (
     BoundSettings,
     GovernanceSettings,

@@ -170,6 +170,11 @@ class GovernanceSettings(Settings):
     )
 
     @property
+    def proposes(self) -> bool:
+        """Whether a proposal may come from the agenda or from people."""
+        return bool(self.agenda) or (self.votes and self.people.initiative.rate > 0)
+
+    @property
     def votes(self) -> bool:
         """Whether anything may come to a vote."""
         return self.route == "governor" or any(item.route == "governor" for item in self.agenda)

@@ -8,9 +8,9 @@ import pandas as pd
 
 from agents.delegates.settings import INTERESTS
 from protocol.arithmetic import MICRO
+from protocol.governance.governed import NAMES, scale
 from protocol.governance.payload import ALL, Payload
 from protocol.governance.proposals import Proposal, Support
-from sim.governance.governed import NAMES, scale
 from sim.governance.governing import Governance
 
 MOMENTS = ("created", "published", "opens", "closes", "eta", "expires", "quorum_reached", "ended")
