@@ -13,10 +13,13 @@ from pydantic import BeforeValidator
 from agents.role import NOBODY, Stream
 from agents.settings import Duration, Settings, entries, parameter
 from protocol.governance.guardian import Scope
+from protocol.governance.payload import Payload, Setting, current
 from protocol.governance.process import Process
 from protocol.governance.proposals import Proposal
+from protocol.parameters import RiskParameters
 
 DAY = 86_400.0
+MARGINS = ("initial", "maintenance")
 
 
 class GuardianSettings(Settings):
@@ -29,6 +32,13 @@ class GuardianSettings(Settings):
     reaction: Duration = parameter(14_400, "s", ge=0, description="median time to notice and act")
     spread: float = parameter(0.8, "1", ge=0, le=3, description="standard deviation of its logarithm")
     overlooks: float = parameter(0.1, "1", ge=0, le=1, description="chance to miss a hostile proposal")
+    loosening: float = parameter(
+        0.0,
+        "1",
+        ge=0,
+        lt=1,
+        description="share below its opening value at which a margin is hostile; 0: margins never are",
+    )
     fund_loss: float = parameter(
         0.5, "1", gt=0, le=1, description="share of the insurance fund lost in a day that makes it pause"
     )
@@ -64,22 +74,27 @@ class Pause(NamedTuple):
 class Watch(mesa.Agent):  # type: ignore[misc]
     """Watches proposals and the venue as a Mesa agent without an account.
 
-    A proposal is hostile that moves money or makes tokens. The venue is in trouble when its insurance fund
-    has lost a share within a day, or when its oracle is far from the market.
+    A proposal is hostile that moves money or makes tokens, and one that asks for a margin too far below what
+    the venue opened with, however small its own step is. The venue is in trouble when its insurance fund has
+    lost a share within a day, or when its oracle is far from the market.
 
     Parameters
     ----------
     model : mesa.Model
     stream : callable
     settings : GuardianSettings
+    opening : RiskParameters
+        What the venue opened with.
     """
 
     name = "guardian"
 
-    def __init__(self, model: mesa.Model, stream: Stream, settings: GuardianSettings) -> None:
+    def __init__(
+        self, model: mesa.Model, stream: Stream, settings: GuardianSettings, opening: RiskParameters
+    ) -> None:
         super().__init__(model)
         self.accounts = NOBODY
-        self.stream, self.settings = stream, settings
+        self.stream, self.settings, self.opening = stream, settings, opening
         self.vetoes: dict[int, float] = {}
         self.vitals: list[Vital] = []
         self.alarm = np.inf
@@ -98,8 +113,17 @@ class Watch(mesa.Agent):  # type: ignore[misc]
         """When it will have noticed that a proposal is hostile [s]; never, if it is not or is overlooked."""
         draws = self.stream("guardian", "veto", proposal.number)
         missed, delay = draws.random() < self.settings.overlooks, self._delay(draws)
-        hostile = proposal.payload.payments or proposal.payload.mints
-        return proposal.created + delay if hostile and not missed else np.inf
+        return proposal.created + delay if self._hostile(proposal.payload) and not missed else np.inf
+
+    def _hostile(self, payload: Payload) -> bool:
+        """Whether a proposal does what the guardian is there to stop."""
+        return bool(payload.payments or payload.mints or any(map(self._loosens, payload.settings)))
+
+    def _loosens(self, setting: Setting) -> bool:
+        """Whether a setting takes a margin too far below what it was at the opening."""
+        if not self.settings.loosening or setting.parameter not in MARGINS:
+            return False
+        return setting.value < (1 - self.settings.loosening) * current(self.opening, setting)
 
     def _delay(self, draws: np.random.Generator) -> float:
         return float(self.settings.reaction * np.exp(self.settings.spread * draws.standard_normal()))

@@ -2,13 +2,14 @@
 
 from functools import cache
 
+import mesa
 import numpy as np
 import pandas as pd
 import pytest
-from small import calm, crash, opened
+from small import calm, crash, empty_venue, opened
 
 from agents.guardian import GuardianSettings, Vital, Watch
-from protocol.governance.payload import Payload, Payment
+from protocol.governance.payload import Payload, Payment, Setting
 from protocol.governance.process import Order, Process
 from protocol.governance.proposals import Draft, State
 from protocol.governance.steward import Steward, StewardRules
@@ -29,6 +30,7 @@ QUICK_VOTE = (
     "governance.governor={delay: 5m, period: 30m, extension: 0s, timelock: 10m, grace: 1h, quorum: 1}",
     "governance.people.attention.level=0.9",
 )
+OPENING = empty_venue("dydx_v4").parameters
 BOUNDED = (
     "governance.steward={spacing: 20m, only_bounded: true,"
     " bounds: {maintenance_margin: {relative: 0.05}, initial_margin: {relative: 0.05}}}"
@@ -222,23 +224,12 @@ def test_the_guardian_pauses_when_the_fund_falls_and_not_before() -> None:
     assert first == fell + 5
 
 
-class _Anybody:
-    """A Mesa model that a watch can be registered with."""
-
-    def register_agent(self, agent: object) -> None:
-        """Nothing."""
-
-
 def _watch(settings: GuardianSettings) -> Watch:
-    watch = Watch.__new__(Watch)
-    watch.stream, watch.settings = (lambda *name: stream(5, *name)), settings
-    watch.vetoes, watch.vitals, watch.alarm, watch.alarms = {}, [], np.inf, 0
-    return watch
+    return Watch(mesa.Model(), lambda *name: stream(5, *name), settings, OPENING)
 
 
 def test_a_hostile_proposal_is_noticed_after_a_while_and_a_harmless_one_never() -> None:
-    with opened(calm(), blocks=1) as model:
-        parameters = model.exchange.parameters
+    parameters = OPENING
     process = Process({"direct": Steward(StewardRules(review=1e9))}, Order())
     for payments in ((), (Payment(0, 9, 5),)):
         process.submit("direct", 0, Draft(Payload(payments=payments)), parameters, 0.0)
@@ -249,6 +240,20 @@ def test_a_hostile_proposal_is_noticed_after_a_while_and_a_harmless_one_never() 
     blind = _watch(GuardianSettings(vetoes=True, reaction="1h", spread=0.0, overlooks=1.0))
     assert blind.vetoed(process, 1e6) == []
     assert process.proposals[1].state == State.QUEUED
+
+
+def test_a_margin_far_below_the_opening_is_hostile_however_small_the_step() -> None:
+    settings = GuardianSettings(vetoes=True, reaction=0, overlooks=0.0, loosening=0.3)
+    margin = int(OPENING.maintenance[0])
+    now = OPENING._replace(maintenance=np.full_like(OPENING.maintenance, round(0.75 * margin)))
+    process = Process({"direct": Steward(StewardRules(review=1e9))}, Order())
+    for share in (0.71, 0.69, 1.5):
+        wanted = Setting("maintenance", 0, round(share * margin))
+        process.submit("direct", 0, Draft(Payload((wanted,))), now, 0.0)
+
+    assert [veto.number for veto in _watch(settings).vetoed(process, 1.0)] == [1]
+    careless = settings.model_copy(update={"loosening": 0.0})
+    assert _watch(careless).vetoed(process, 1.0) == []
 
 
 def test_an_oracle_far_from_the_market_is_trouble() -> None:

@@ -1,4 +1,4 @@
-"""The reckoning of an attacker: as many votes as it finds missing carry the proposal, and one fewer does not."""
+"""The reckoning of an attacker: as many votes as it finds missing carry a proposal, one fewer does not."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from protocol.governance.governor import Governor, GovernorRules
 from protocol.governance.payload import Payload
 from protocol.governance.proposals import Proposal, State, Support
 from protocol.governance.tokens import Tokens
+from sim.streams import stream
 
 
 def governor(rules: GovernorRules) -> Governor:
@@ -25,7 +26,7 @@ def polled(tally: list[int]) -> Proposal:
 
 @pytest.mark.parametrize("seed", range(200))
 def test_what_is_missing_is_exactly_enough(seed: int) -> None:
-    draws = np.random.default_rng(seed)
+    draws = stream(seed, "poll")
     rules = GovernorRules(
         quorum=int(draws.integers(0, 200_000)),
         quorum_share=int(draws.integers(0, PPM // 2)),

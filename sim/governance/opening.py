@@ -22,7 +22,7 @@ def open_governance(model: "Model") -> Governance:
     """The governance of a model's scenario; draws from streams of its own."""
     settings = model.scenario.governance
     draws = partial(stream, model.seed_value)
-    crowd = Crowd(Watch(model, draws, settings.guardian))
+    crowd = Crowd(Watch(model, draws, settings.guardian, model.exchange.parameters))
     if settings.votes:
         people = Delegates(model, settings.people, partial(draws, "governance"))
         tokens = _with_plotters(people, len(model.people.attackers))
