@@ -1,6 +1,7 @@
 """The curve of what speed is worth: loss avoided by delay, a line for each width, below that of hindsight."""
 
 from pathlib import Path
+from typing import Literal
 
 import altair as alt
 import numpy as np
@@ -53,7 +54,7 @@ def speed_figure(found: Speed) -> Figure:
     x = alt.X("value:Q", axis=axis, scale=scale)
     label = describe(found.metric, []).label.lower()
     y_axis = alt.Axis(
-        title=f"{label} avoided, mean of {count(found.seeds, 'seed')}", labelExpr=USD_LABEL, tickCount=6
+        title=f"avoided: {label} (mean of {count(found.seeds, 'seed')})", labelExpr=USD_LABEL, tickCount=6
     )
     colour = alt.Color(
         "line:N",
@@ -68,8 +69,8 @@ def speed_figure(found: Speed) -> Figure:
     points = alt.Chart(inline(records)).encode(x=x, color=colour, tooltip=shown)
     y = alt.Y("loss:Q", axis=y_axis)
     layers = alt.layer(
-        *_level(0.0, VERMILION, "no update"),
-        *_level(found.best.value, GREEN, "hindsight, at once"),
+        *_level(0.0, VERMILION, "no update", -0.47, "left", 11),
+        *_level(found.best.value, GREEN, "hindsight, at once", len(delays) - 0.53, "right", -7),
         points.mark_line(opacity=0.5).encode(y=y),
         points.mark_rule(strokeWidth=1.6).encode(y=alt.Y("base:Q", axis=y_axis), y2="top:Q"),
         points.mark_point(filled=True, size=55, opacity=1).encode(y=y),
@@ -78,11 +79,13 @@ def speed_figure(found: Speed) -> Figure:
     return titled(layers, answer(found)[1], below)
 
 
-def _level(value: float, colour: str, name: str) -> list[alt.Chart]:
-    """A line across the figure with its name."""
-    record: Records = [{"value": -0.47, "loss": value, "line": name}]
+def _level(
+    value: float, colour: str, name: str, place: float, align: Literal["left", "right"], dy: float
+) -> list[alt.Chart]:
+    """A line across the figure with its name at a place."""
+    record: Records = [{"value": place, "loss": value, "line": name}]
     base = alt.Chart(inline(record)).encode(y="loss:Q")
-    text = base.mark_text(align="left", dy=-7, color=colour, fontSize=12).encode(x="value:Q", text="line:N")
+    text = base.mark_text(align=align, dy=dy, color=colour, fontSize=12).encode(x="value:Q", text="line:N")
     return [base.mark_rule(color=colour, strokeDash=[5, 4]), text]
 
 
