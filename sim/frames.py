@@ -45,6 +45,7 @@ class Tables:
             "blocks": self.blocks(),
             "markets": self.markets(),
             "liquidations": self.liquidations(),
+            "failures": self.failures(),
             "deleverages": self.deleverages(),
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
@@ -79,14 +80,17 @@ class Tables:
         return frame.assign(**self.recorder.traces)
 
     def markets(self) -> pd.DataFrame:
-        """One row for each block and market."""
+        """One row for each block and market.
+
+        `forced_impact` is the log of what hedges of forced trades had made of the oracle's price.
+        """
         count = len(self.names)
         block = np.repeat(self.recorder.blocks["block"], count)
         frame = pd.DataFrame(self.recorder.markets.ravel())
         frame.insert(0, "block", block)
         frame.insert(1, "time", self._times(block))
         frame.insert(2, "market", np.tile(self.names, len(self.recorder.blocks)))
-        return frame
+        return frame.assign(forced_impact=self.recorder.forced_impact.ravel())
 
     def liquidations(self) -> pd.DataFrame:
         """One row for each liquidation order."""
@@ -118,6 +122,25 @@ class Tables:
             "insurance_delta": rows["insurance"] / MICRO,
             "pool_loss_usd": rows["pool"] / MICRO,
             "outcome": np.array(OUTCOMES)[rows["outcome"]],
+        }
+        return pd.DataFrame(columns)
+
+    def failures(self) -> pd.DataFrame:
+        """One row for each position of an account that fell below maintenance, at that moment."""
+        block, rows = self.recorder.log("failures")
+        lot = self.model.units.lot[rows["market"]]
+        columns = {
+            "block": block,
+            "time": self._times(block),
+            "round": rows["round"],
+            "account": rows["account"],
+            "role": self.roles[rows["account"]],
+            "market": self.names[rows["market"]],
+            "size": rows["size"] * lot,
+            "mark": rows["mark"] / (lot * MICRO),
+            "oracle": rows["oracle"] / (lot * MICRO),
+            "equity": rows["equity"] / MICRO,
+            "maintenance": rows["maintenance"] / MICRO,
         }
         return pd.DataFrame(columns)
 
