@@ -10,6 +10,7 @@ from commands.attacks import attacks_command
 from commands.backtest import backtest_command
 from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
 from commands.compare import compare_command
+from commands.explain import explain_command
 from commands.fit import fit_command
 from commands.margins import margins_command
 from commands.run import report_command, run_command
@@ -90,6 +91,7 @@ app.command("check")(check_command)
 app.command("scenarios")(scenarios_command)
 app.command("presets")(presets_command)
 app.command("report")(report_command)
+app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("compare")(compare_command)
 app.command("fit")(fit_command)

@@ -12,7 +12,7 @@ from sim.sweeps.results import SweepResults, load_sweep
 
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
 PAPERS = ("proposals", "governance", "votes", "electorate", "delegation", "attacks")
-MORE = ("sales", "decisions", "features", "regimes", *PAPERS)
+MORE = ("failures", "sales", "decisions", "features", "regimes", *PAPERS)
 
 
 @dataclass(frozen=True)

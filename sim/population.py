@@ -145,6 +145,15 @@ def named(party: Party, name: str) -> Party:
     return party
 
 
+def without(role: Role, endowment: Endowment, absent: Ints) -> Endowment:
+    """An endowment of which those who are absent, (k,) accounts, bring nothing."""
+    gone = np.isin(role.accounts, absent)
+    if not gone.any():
+        return endowment
+    parts = {name: np.where(gone, 0, part) for name, part in endowment._asdict().items() if part is not None}
+    return endowment._replace(**parts)
+
+
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
     """Credit a role's deposits and assets; give it its opening positions, entered at the opening price.
 
@@ -186,8 +195,9 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
     """
     price, parameters = exchange.book.mark.copy(), exchange.parameters
     interest = scenario.world.share * scenario.world.open_interest * MICRO
-    crowd = people.retail.endow(interest, price, parameters)
-    large = people.whales.endow(interest, price, parameters)
+    absent = np.array(scenario.agents.absent, np.int64)
+    crowd = without(people.retail, people.retail.endow(interest, price, parameters), absent)
+    large = without(people.whales, people.whales.endow(interest, price, parameters), absent)
     residual = -crowd.size.sum(axis=1) - large.size.sum(axis=1)
     carried = np.zeros_like(residual) if exchange.venue.automated else residual
     deposits = {VAULT: scenario.protocol.vault.deposits * MICRO} if people.vault else {}
@@ -206,6 +216,7 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
         *([(people.outsider, people.outsider.endow(interest, price))] if people.outsider else []),
         *((party, party.endow(price)) for party in people.parties),
     ]
+    brought = [(role, without(role, endowment, absent)) for role, endowment in brought]
     for role, endowment in brought:
         bring_in(exchange, role, endowment)
     seat_counterparties(exchange, residual - carried)
