@@ -8,8 +8,10 @@ import typer
 
 from commands.attacks import attacks_command
 from commands.backtest import backtest_command
+from commands.branch import branch_command
 from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
 from commands.compare import compare_command
+from commands.critical import critical_command
 from commands.explain import explain_command
 from commands.fit import fit_command
 from commands.margins import margins_command
@@ -92,6 +94,8 @@ app.command("scenarios")(scenarios_command)
 app.command("presets")(presets_command)
 app.command("report")(report_command)
 app.command("explain")(explain_command)
+app.command("critical")(critical_command)
+app.command("branch")(branch_command)
 app.command("sweep")(sweep_command)
 app.command("compare")(compare_command)
 app.command("fit")(fit_command)
