@@ -2,10 +2,10 @@
 
 An account fails because the price at which it is margined has moved. A part of that price is what forced
 trades have made of it: through the hedges of those who took them up, which move the outside price, and within
-a block through the venue's own book. Without that part an account would have stood: then liquidations have
-caused its failure, each by its share of the push. Shares are a matter of first order: a trade's push fades as
-impact does, and nobody would have acted otherwise. What counts what people do about it is a counterfactual
-run; see `analysis.attribution`.
+a block through the venue's own book. If without that part the account would have stood, liquidations have
+caused its failure: the latest ones, as far back as it takes for the account to stand, each by what it cost.
+This is a matter of first order: a trade's push fades as impact does, and nobody would have acted otherwise.
+What counts what people do about it is a counterfactual run; see `analysis.attribution`.
 
 References
 ----------
@@ -16,7 +16,6 @@ References
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -30,8 +29,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 GENERATIONS = 64
-LEAST_SHARE = 0.001
-OPENING_GATE = 0.01
+MOMENTS = 1_000_000
+OUTSIDE, VENUE = "outside", "venue"
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,13 @@ class Anatomy:
         without what forced trades had made of prices; `generation`, the mean one; `cause`, the failure with
         the largest share in it, −1 for none.
     moves : DataFrame
-        A row for each price move that made accounts fail: `block`, `round`, `market`, `channel` ("outside" or
-        "venue"), and `move`, the log of what forced trades had made of the price.
+        A row for each push on a price: what was liquidated in one `block`, `round` and `market`, bought or
+        sold (`side`), and how much, `volume_usd`.
     pushes : DataFrame
-        Which failure's liquidation made which move: `failure`, `move`, `share`.
+        Whose liquidation made which push: `failure`, `move`, `share`.
     falls : DataFrame
-        Which move made which failure: `move`, `failure`, `share` of the loss; of endogenous failures only.
+        Which push made which account fall: `move`, `failure`, `share`, and through which `channel`, the
+        outside price or the venue's own; of endogenous failures only.
     generations : (n, g) float64
         Probability that each failure belongs to each generation; 0 are those that the world made.
     """
@@ -75,15 +75,8 @@ class Anatomy:
         total = self.volume.sum()
         return float(1 - self.volume[0] / total) if total > 0 else np.nan
 
-    def reproduction(self) -> Floats:
-        """Volume of each generation over that of the one before, (g − 1,) [1]; NaN after an empty one."""
-        volume = self.volume
-        found: Floats = np.full(len(volume) - 1, np.nan)
-        np.divide(volume[1:], volume[:-1], out=found, where=volume[:-1] > LEAST_SHARE * volume[0])
-        return found
-
     def graph(self) -> nx.DiGraph:
-        """Liquidation → price move → liquidation, as a graph.
+        """Liquidation → push on a price → liquidation, as a graph.
 
         Nodes are `("failure", i)` and `("move", j)` with the columns of their tables; edges carry `share`.
         """
@@ -164,18 +157,27 @@ class _Search:
     ) -> None:
         self.names, self.seconds, self.impact = list(names), seconds, impact
         self.failures, self.size, self.mark = _failures(tables["failures"], self.names)
-        self.trades = _trades(tables["liquidations"], self.failures, self.names)
+        trades = _trades(tables["liquidations"], self.failures, self.names)
         self.failures["liquidated_usd"] = np.bincount(
-            self.trades["failure"], np.abs(self.trades["quote"]), minlength=len(self.failures)
+            trades["failure"], trades["quote"].abs(), minlength=len(self.failures)
         )
+        self.moves, self.pushes = _moves(trades)
+        self.moved_in = self.moves["market"].to_numpy(dtype=int)
         self.forced = _by_block(tables["markets"], self.names)
         self.marks = _marks(tables, self.names)
         self.generations = np.zeros((len(self.failures), GENERATIONS))
+        self.inherited = np.zeros((len(self.moves), GENERATIONS))
+        self.settled = 0
         self.endogenous = np.zeros(len(self.failures), np.bool_)
         self.cause = np.full(len(self.failures), -1)
-        self.moves: list[tuple[int, int, str, str, float]] = []
-        self.pushes: list[pd.DataFrame] = []
-        self.falls: list[tuple[int, int, float]] = []
+        self.main = self._main_pusher()
+        self.falls: list[tuple[int, int, float, str]] = []
+
+    def _main_pusher(self) -> Ints:
+        """The failure with the largest part of each push, (w,)."""
+        ordered = self.pushes.sort_values(["move", "share", "failure"], ascending=[True, False, True])
+        first: Ints = ordered.drop_duplicates("move")["failure"].to_numpy(dtype=np.int64)
+        return first
 
     @property
     def groups(self) -> list[tuple[tuple[int, int], Ints]]:
@@ -188,96 +190,85 @@ class _Search:
     def trace(self, group: tuple[tuple[int, int], Ints]) -> None:
         """Find out who of one round would have stood, and share out what made the others fall."""
         (block, number), rows = group
-        moves = [
-            move
-            for market in range(len(self.names))
-            for move in (self._outside(block, number, market), self._venue(block, number, market))
-            if move is not None
-        ]
-        pushed = np.zeros((len(moves), len(self.failures)))
-        for index, move in enumerate(moves):
-            np.add.at(pushed[index], self.trades["failure"][move.trades], move.shares)
-        inherited = pushed @ self.generations
-        first = len(self.moves)
-        used = np.zeros(len(moves), np.bool_)
+        known = int(np.searchsorted(self.moves["moment"], block * MOMENTS + number))
+        self._inherit(known)
+        made = self._outside(block, known)
+        within = self._venue(block, number, known)
+        total: Floats = np.zeros(len(self.names))
+        np.add.at(total, self.moved_in[:known], made + within)
         for row in rows:
-            losses = self._losses(row, moves)
-            self.endogenous[row] = self._stands(row, moves)
-            if not self.endogenous[row] or losses.sum() <= 0:
-                self.endogenous[row] = False
+            shares = self._shares(row, made + within, total)
+            self.endogenous[row] = shares is not None
+            if shares is None:
                 self.generations[row, 0] = 1.0
                 continue
-            shares = losses / losses.sum()
-            self.generations[row, 1:] = (shares @ inherited)[:-1]
-            self.cause[row] = int(np.argmax(shares @ pushed))
-            self.falls += [(first + int(i), int(row), float(shares[i])) for i in np.flatnonzero(shares)]
-            used |= shares > 0
-        self._note(moves, used, pushed, (block, number), first)
+            causes = np.flatnonzero(shares)
+            self.generations[row, 1:] = (shares[causes] @ self.inherited[causes])[:-1]
+            self.cause[row] = self.main[causes[np.argmax(shares[causes])]]
+            channel = np.where(within[causes] != 0, VENUE, OUTSIDE)
+            self.falls += zip(
+                causes.tolist(),
+                [int(row)] * len(causes),
+                shares[causes].tolist(),
+                channel.tolist(),
+                strict=True,
+            )
 
-    def _note(
-        self,
-        moves: list["_Move"],
-        used: NDArray[np.bool_],
-        pushed: Floats,
-        moment: tuple[int, int],
-        first: int,
-    ) -> None:
-        """Keep the moves of a round if any of them made somebody fall."""
-        if not used.any():
-            return
-        for index, move in enumerate(moves):
-            self.moves.append((*moment, self.names[move.market], move.channel, move.move))
-            sources = np.flatnonzero(pushed[index] >= LEAST_SHARE) if used[index] else np.empty(0, int)
-            columns = {"failure": sources, "move": first + index, "share": pushed[index][sources]}
-            self.pushes.append(pd.DataFrame(columns))
+    def _inherit(self, known: int) -> None:
+        """Let pushes that are over by now pass on the generations of those who made them."""
+        new = self.pushes[(self.pushes["move"] >= self.settled) & (self.pushes["move"] < known)]
+        parts = new["share"].to_numpy()[:, None] * self.generations[new["failure"]]
+        np.add.at(self.inherited, new["move"].to_numpy(), parts)
+        self.settled = max(self.settled, known)
 
-    def _outside(self, block: int, number: int, market: int) -> "_Move | None":
-        """What hedges of earlier blocks' forced trades have made of a market's price by now."""
-        trades, move = self.trades, self.forced[block, market]
-        chosen = np.flatnonzero(
-            (trades["market"] == market)
-            & (trades["block"] < block)
-            & (np.sign(trades["quote"]) == np.sign(move))
-        )
-        if move == 0 or not len(chosen):
-            return None
-        age = (block - trades["block"][chosen]) * float(self.seconds)
-        weight = np.abs(trades["quote"][chosen]) * self.impact.left(age)
-        return _Move(market, "outside", float(move), chosen, weight / weight.sum())
+    def _outside(self, block: int, known: int) -> Floats:
+        """What each earlier push has made of its market's price by now, through hedges, (known,) [log]."""
+        moves = self.moves.iloc[:known]
+        forced = self.forced[block][self.moved_in[:known]]
+        age = (block - moves["block"].to_numpy()) * float(self.seconds)
+        counts = (age > 0) & (moves["side"].to_numpy() == np.sign(forced))
+        weight = np.where(counts, moves["volume_usd"].to_numpy() * self.impact.left(age), 0.0)
+        whole = np.bincount(self.moved_in[:known], weight, minlength=len(self.names))[self.moved_in[:known]]
+        share: Floats = np.divide(weight, whole, out=np.zeros(known), where=whole > 0)
+        return np.asarray(forced * share)
 
-    def _venue(self, block: int, number: int, market: int) -> "_Move | None":
-        """What the rounds of this block have made of a market's mark so far."""
-        trades, known = self.trades, self.marks.get((block, market), {})
-        before = [each for each in known if each <= number]
-        if not before or known[max(before)] == known[min(known)]:
-            return None
-        move = float(np.log(known[max(before)] / known[min(known)]))
-        chosen = np.flatnonzero(
-            (trades["market"] == market)
-            & (trades["block"] == block)
-            & (trades["round"] < number)
-            & (np.sign(trades["quote"]) == np.sign(move))
-        )
-        if not len(chosen):
-            return None
-        weight = np.abs(trades["quote"][chosen])
-        return _Move(market, "venue", move, chosen, weight / weight.sum())
+    def _venue(self, block: int, number: int, known: int) -> Floats:
+        """What each push of this block has made of its market's own price, (known,) [log].
 
-    def _losses(self, row: int, moves: list["_Move"]) -> Floats:
-        """What each move has cost an account, (k,) [USD], ≥ 0."""
-        held = self.size[row] * self.mark[row]
-        return np.array([max(-held[move.market] * np.expm1(move.move), 0.0) for move in moves])
+        Each by how the mark moved from its round to the next in which anybody looked at it.
+        """
+        found = np.zeros(known)
+        moves = self.moves.iloc[:known]
+        for index in np.flatnonzero(moves["block"].to_numpy() == block):
+            market, side, made = self.moved_in[index], moves["side"].iloc[index], moves["round"].iloc[index]
+            marks = self.marks.get((block, int(market)), {})
+            later = [each for each in marks if made < each <= number]
+            if made in marks and later:
+                step = np.log(marks[min(later)] / marks[made])
+                found[index] = step if np.sign(step) == side else 0.0
+        return found
 
-    def _stands(self, row: int, moves: list["_Move"]) -> bool:
-        """Whether an account would be above maintenance at the prices without forced trades."""
-        total = np.zeros(len(self.names))
-        for move in moves:
-            total[move.market] += move.move
+    def _shares(self, row: int, made: Floats, total: Floats) -> Floats | None:
+        """The share of each push in an account's fall, (known,) [1]; None if it would have fallen anyway.
+
+        The latest pushes without which it would have stood, by what they cost it.
+        """
         size, mark = self.size[row], self.mark[row]
         without = mark * np.exp(-total)
-        equity = self.failures["equity"].iloc[row] + size @ (without - mark)
-        needed = self.failures["maintenance"].iloc[row] * (np.abs(size) @ without) / (np.abs(size) @ mark)
-        return bool(equity >= needed)
+        equity, maintenance = self.failures["equity"].iloc[row], self.failures["maintenance"].iloc[row]
+        needed = maintenance * (np.abs(size) @ without) / (np.abs(size) @ mark)
+        gain = size @ (without - mark) - (needed - maintenance)
+        short = maintenance - equity
+        held = (size * mark)[self.moved_in[: len(made)]]
+        losses = np.maximum(-held * np.expm1(made), 0.0)
+        if gain < short or losses.sum() <= 0:
+            return None
+        moments = self.moves["moment"].to_numpy()[: len(made)]
+        latest = np.cumsum(losses[::-1]) * gain / losses.sum()
+        cut = min(int(np.searchsorted(latest, short * (1 - 1e-9))), len(made) - 1)
+        kept = losses * (moments >= moments[::-1][cut])
+        shares: Floats = kept / kept.sum()
+        return shares
 
     def result(self) -> Anatomy:
         """What was found."""
@@ -286,26 +277,22 @@ class _Search:
         failures = self.failures.assign(
             endogenous=self.endogenous, generation=kept @ np.arange(kept.shape[1]), cause=self.cause
         )
-        moves = pd.DataFrame(self.moves, columns=["block", "round", "market", "channel", "move"])
-        none = pd.DataFrame({"failure": [], "move": [], "share": []})
-        pushes = pd.concat([none, *self.pushes], ignore_index=True) if self.pushes else none
-        falls = pd.DataFrame(self.falls, columns=["move", "failure", "share"])
-        whole = {"failure": np.int64, "move": np.int64}
-        return Anatomy(failures, moves, pushes.astype(whole), falls.astype(whole), kept)
+        moves = self.moves.assign(market=np.array(self.names, object)[self.moved_in])
+        falls = pd.DataFrame(self.falls, columns=["move", "failure", "share", "channel"])
+        falls = falls.astype({"failure": np.int64, "move": np.int64})
+        return Anatomy(failures, moves.drop(columns="moment"), self.pushes, falls, kept)
 
 
-@dataclass(frozen=True)
-class _Move:
-    """A part of a price that forced trades have made: its market, how it came, its log, and by whom.
-
-    `trades`, (k,), are rows of the trades; `shares`, (k,), add up to 1.
-    """
-
-    market: int
-    channel: str
-    move: float
-    trades: Ints
-    shares: Floats
+def _moves(trades: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pushes in the order of time, and whose they were: trades of one round, market and side together."""
+    keys = ["block", "round", "market", "side"]
+    number = trades.groupby(keys, sort=True).ngroup()
+    size = trades["quote"].abs()
+    grouped = trades.assign(volume_usd=size).groupby(keys, sort=True)["volume_usd"].sum().reset_index()
+    grouped["moment"] = grouped["block"].astype(np.int64) * MOMENTS + grouped["round"]
+    whole = grouped["volume_usd"].to_numpy()[number] if len(number) else np.empty(0)
+    pushes = pd.DataFrame({"failure": trades["failure"], "move": number, "share": size / whole})
+    return grouped, pushes.astype({"failure": np.int64, "move": np.int64}).reset_index(drop=True)
 
 
 def _failures(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, Floats, Floats]:
@@ -328,17 +315,17 @@ def _failures(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, Floa
     return frame, size, mark
 
 
-def _trades(table: pd.DataFrame, failures: pd.DataFrame, names: list[str]) -> dict[str, NDArray[Any]]:
-    """Liquidations that filled, as columns; `quote` is what was bought [USD], and `failure` whose it was."""
+def _trades(table: pd.DataFrame, failures: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Liquidations that filled: `failure`, `block`, `round`, `market`, `side`, and `quote` bought [USD]."""
     filled = table[table["filled"] != 0]
     rows = {"account": filled["account"], "block": filled["block"], "round": filled["round"]}
     trades = pd.DataFrame(rows).assign(
         market=filled["market"].map({name: index for index, name in enumerate(names)}),
         quote=np.sign(filled["filled"]) * filled["notional_usd"],
-        moment=filled["block"].astype(np.int64) * 1_000_000 + filled["round"],
+        moment=filled["block"].astype(np.int64) * MOMENTS + filled["round"],
     )
     told = failures[["account"]].assign(
-        moment=failures["block"].astype(np.int64) * 1_000_000 + failures["round"],
+        moment=failures["block"].astype(np.int64) * MOMENTS + failures["round"],
         failure=np.arange(len(failures)),
     )
     joined = pd.merge_asof(
@@ -346,12 +333,10 @@ def _trades(table: pd.DataFrame, failures: pd.DataFrame, names: list[str]) -> di
         told.sort_values("moment", kind="stable"),
         on="moment",
         by="account",
-    )
-    keys = ["failure", "block", "round", "market"]
-    summed = joined.dropna(subset="failure").groupby(keys)["quote"].sum().reset_index()
-    return {name: summed[name].to_numpy() for name in ("block", "round", "market", "quote")} | {
-        "failure": summed["failure"].to_numpy(dtype=np.int64)
-    }
+    ).dropna(subset="failure")
+    joined["side"] = np.sign(joined["quote"]).astype(int)
+    keys = ["failure", "block", "round", "market", "side"]
+    return joined.groupby(keys)["quote"].sum().reset_index().astype({"failure": np.int64})
 
 
 def _by_block(markets: pd.DataFrame, names: list[str]) -> Floats:
