@@ -72,13 +72,13 @@ def test_a_guardian_may_come_in(base) -> None:
 
 
 def test_a_preset_of_governance_may_come_in() -> None:
-    found = branch(scenario("risk_engine.model=ewma"), 7, MOMENT, {"governance.preset": "aave_steward"})
+    item = "{at: 35m, set: {maintenance_margin: {BTC: 0.025}}}"
+    at_once = branched(f"governance.agenda=[{item}]").tables["parameters"]
+    behind = branched("governance.preset=aave_steward", f"governance.agenda=[{item}]")
 
-    changes = found.tables["parameters"]
-
-    assert found.scenario.governance.steward.approvals == 2
-    assert (changes["block"] > 0).any()
-    assert changes["block"].max() <= BLOCK + 1  # what was decided before still came; a council takes half a day
+    assert (at_once["block"] == 36).any()
+    assert behind.scenario.governance.steward.approvals == 2
+    assert not (behind.tables["parameters"]["block"] > 0).any()  # a council takes half a day to sign
 
 
 @pytest.mark.parametrize(
