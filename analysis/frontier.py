@@ -25,7 +25,7 @@ from analysis.comparisons.intervals import Drawing
 from analysis.comparisons.paired import Pairs
 from analysis.comparisons.statistic import Measure, Statistic, parse_measure
 from analysis.comparisons.weighted import Floats
-from analysis.tails import LOSS, done_runs, estimate, flat, point_names
+from analysis.tails import LOSS, done_runs, estimate, flat, point_names, warning_of
 from analysis.wording import count, joined, quantity
 from sim.problems import Problem, ScenarioError, suggestion
 from sim.sweeps.results import SweepResults
@@ -77,10 +77,10 @@ class Frontier:
     ----------
     risk, gain : Axis
     points : DataFrame
-        A row for each point that has both: `point`, `name`, `risk` and `gain`, each with `_low` and `_high`,
-        `seeds`, `status` ("on the frontier"; "behind, not shown", where only the estimates say that another
-        one dominates; "dominated"), `by` (names of a point that dominates) and `p` (adjusted; NaN on the
-        frontier).
+        A row for each point that has both: `point`, `name`, `seeds`, `warning` (empty where there are
+        enough), `risk` and `gain`, each with `_low` and `_high`, `status` ("on the frontier"; "behind, not
+        shown", where only the estimates say that another one dominates; "dominated"), `by` (name of the point
+        that dominates) and `p` (adjusted; NaN on the frontier).
     pairs : int
         How many pairs the p-values are adjusted for.
     level : float
@@ -164,7 +164,9 @@ def _estimates(results: SweepResults, risk: Axis, gain: Axis, drawing: Drawing) 
         both = [axis.values[point].to_numpy(dtype=np.float64) for axis in (risk, gain)]
         if min(map(len, both)) < 2:
             continue
-        row: dict[str, object] = {"point": point, "name": name, "seeds": min(map(len, both))}
+        seeds = min(map(len, both))
+        row: dict[str, object] = {"point": point, "name": name, "seeds": seeds}
+        row["warning"] = warning_of(risk.statistic, seeds)
         for title, axis, values in zip(("risk", "gain"), (risk, gain), both, strict=True):
             row |= flat(title, estimate(values, axis.statistic, drawing))
         rows.append(row)
@@ -223,8 +225,4 @@ def frontier_answer(found: Frontier) -> list[str]:
     behind = found.points.loc[status == BEHIND, "name"].tolist()
     if behind:
         lines.append(f"Behind it by the estimates, which the runs do not show: {joined(behind)}.")
-    few, needed = int(found.points["seeds"].min()), found.risk.statistic.fewest_seeds
-    if few < needed:
-        name = found.risk.statistic.text
-        lines.append(f"{name} takes {needed} seeds and some point has {few}: its intervals are too short.")
     return lines

@@ -120,7 +120,7 @@ def tail_table(
     -------
     DataFrame
         A row for each point and risk: `point`, `name` (of the point), `risk`, `label`, `metric`, `unit`,
-        `value`, `low`, `high` (NaN with fewer than two runs), `seeds` (runs that count), `fewest` (seeds that
+        `value`, `low`, `high` (NaN as in `estimate`), `seeds` (runs that count), `fewest` (seeds that
         an interval needs) and `warning` (empty where there are enough). Failed runs do not count.
 
     Raises
@@ -143,10 +143,14 @@ def tail_table(
 
 def _numbers(values: Floats, statistic: Statistic, drawing: Drawing) -> dict[str, object]:
     found = estimate(values, statistic, drawing)
-    needed, seeds = statistic.fewest_seeds, len(values)
-    short = f"{count(seeds, 'seed')} of the {needed} that it takes" if seeds < needed else ""
-    numbers = {"value": found.value, "low": found.low, "high": found.high}
-    return {**numbers, "seeds": seeds, "fewest": needed, "warning": short}
+    numbers = {"value": found.value, "low": found.low, "high": found.high, "seeds": len(values)}
+    return {**numbers, "fewest": statistic.fewest_seeds, "warning": warning_of(statistic, len(values))}
+
+
+def warning_of(statistic: Statistic, seeds: int) -> str:
+    """What is wrong with an interval from so few seeds; empty where there are enough."""
+    needed = statistic.fewest_seeds
+    return f"{count(seeds, 'seed')} of the {needed} that it takes" if seeds < needed else ""
 
 
 def estimate(values: Floats, statistic: Statistic, drawing: Drawing) -> Estimate:
@@ -155,7 +159,8 @@ def estimate(values: Floats, statistic: Statistic, drawing: Drawing) -> Estimate
     Parameters
     ----------
     values : (n,) ndarray
-        No NaN. With fewer than two there is no estimate.
+        No NaN. With fewer than two there is no estimate, and with less than one run in the tail of a
+        quantile or a shortfall no interval: nothing is known about what lies beyond the worst run.
     statistic : Statistic
         With its tail settled.
     drawing : Drawing
@@ -164,6 +169,10 @@ def estimate(values: Floats, statistic: Statistic, drawing: Drawing) -> Estimate
         return Estimate(np.nan, np.nan, np.nan)
     if statistic.kind == "probability":
         return wilson(int(scored(values, statistic).sum()), len(values), drawing.level)
+    tail = 0.5 - abs(statistic.share - 0.5)
+    if statistic.kind in ("quantile", "shortfall") and len(values) * tail < 1:
+        value = estimates(values, np.ones((1, len(values))), statistic)[0]
+        return Estimate(float(value), np.nan, np.nan)
     column = values[:, None]
     return difference(Pairs.of(column, column), statistic, drawing).baseline
 
