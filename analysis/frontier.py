@@ -202,10 +202,12 @@ def _p(axis: Axis, one: int, other: int, drawing: Drawing) -> float:
 
 
 def _judged(points: pd.DataFrame, found: pd.DataFrame, drawing: Drawing) -> pd.DataFrame:
-    best = found.sort_values("p", kind="stable").drop_duplicates("point").set_index("point")
-    p = points["point"].map(best["p"])
+    best = found.sort_values("p", kind="stable").drop_duplicates("point")
+    winners, chances = (dict(zip(best["point"], best[each], strict=True)) for each in ("by", "p"))
+    p = pd.Series([chances.get(point, np.nan) for point in points["point"]], index=points.index)
+    by = [winners.get(point, "") for point in points["point"]]
     status = np.where(p.isna(), FRONTIER, np.where(p < drawing.alpha, DOMINATED, BEHIND))
-    return points.assign(status=status, by=points["point"].map(best["by"]).fillna(""), p=p)
+    return points.assign(status=status, by=by, p=p)
 
 
 def frontier_answer(found: Frontier) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tails of a sweep: risks agree with the count by hand, warn where seeds are few, and never count survivors."""
+"""Tails of a sweep: risks agree with the count by hand, warn where seeds are few, count no survivors."""
 
 import io
 
@@ -23,7 +23,7 @@ QUICK = Drawing(resamples=500, swaps=500)
 
 
 def by_hand(debts: list[float], opening: float = 1000.0) -> SweepResults:
-    """One point whose runs end with these bad debts, with an opening open interest; a fund of 10 pays first."""
+    """One point whose runs end with these bad debts, of which a fund of 10 pays first."""
     results = sweep_results({"policy": {"only": {}}}, seeds=range(1, len(debts) + 1))
     debt = np.array(debts, dtype=float)
     runs = results.runs.assign(bad_debt_gross_usd=debt, bad_debt_after_fund_usd=np.maximum(debt - 10, 0))
@@ -129,7 +129,7 @@ def test_where_the_opening_interest_is_unknown_survivors_are_not_counted_alone()
 
 
 def test_what_the_sweep_does_not_have_is_refused_by_name() -> None:
-    with pytest.raises(ScenarioError, match="bad_debt_gros.*did you mean bad_debt_gross_usd") as error:
+    with pytest.raises(ScenarioError, match=r"bad_debt_gros.*did you mean bad_debt_gross_usd") as error:
         risks_of(sweep_results(), "bad_debt_gros", (0.3,))
 
     assert "50 < level < 100 must hold, got 30" in str(error.value)
