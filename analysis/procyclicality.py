@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparisons.weighted import Floats
+from analysis.margins.measures import largest_rise
 from analysis.tables import Run
 
 HOUR, DAY = 3600, 86_400
@@ -116,7 +117,7 @@ def procyclicality(
     for name in run.names:
         rows = run.market(name)
         values, interest = (rows[each].to_numpy(dtype=np.float64) for each in (margin, "open_interest_usd"))
-        rises = {span: largest_rise(values, span // run.block_seconds) for span in SPANS}
+        rises = rises_of(values, run.block_seconds)
         demand = liquidity_demand(values, interest, posted, DAY // run.block_seconds)
         response = _response(rows, margin, run.block_seconds, projection)
         found.append(Procyclicality(name, peak_to_trough(values), rises, demand, response))
@@ -128,13 +129,13 @@ def peak_to_trough(margin: Floats) -> float:
     return float(margin.max() / margin.min())
 
 
-def largest_rise(margin: Floats, steps: int) -> float:
-    """Largest rise within some steps, over what the margin was [1]_; NaN where the run is shorter."""
-    if not 0 < steps < len(margin):
-        return float("nan")
-    values = pd.Series(margin)
-    lowest = values.rolling(steps + 1, min_periods=1).min()
-    return float((values / lowest - 1).max())
+def rises_of(margin: Floats, block_seconds: int) -> dict[int, float]:
+    """Largest rise within each span [s], over what the margin was [1]_; NaN where the run is shorter."""
+    steps = {span: span // block_seconds for span in SPANS}
+    return {
+        span: largest_rise(margin, each) if 0 < each < len(margin) else float("nan")
+        for span, each in steps.items()
+    }
 
 
 def liquidity_demand(margin: Floats, open_interest: Floats, posted: Floats, day: int) -> Demand:
@@ -198,7 +199,7 @@ def impulse_response(
     DataFrame
         A row for each horizon from 0: `horizon` [steps], `seconds`, `response` (change of margin since the
         step before the shock [1]), `low`, `high` with errors by Newey and West [4]_, whose window is the
-        horizon and the lags. All zero where the margin never moved.
+        horizon and the lags; each interval is of its horizon alone. All zero where the margin never moved.
 
     Raises
     ------
@@ -256,7 +257,8 @@ def procyclicality_table(found: Sequence[Procyclicality]) -> pd.DataFrame:
     DataFrame
         `market`, `peak_to_trough`, `rise_1h`, `rise_24h`, `rise_120h`, `demand_usd`, `demand_day_usd`,
         `demand_day_share`, and of the response `response_peak` with its `_low`, `_high` and
-        `response_peak_seconds`; NaN where there is none.
+        `response_peak_seconds`; NaN where there is none. The peak is the largest of all horizons, so that its
+        interval flatters it.
     """
     return pd.DataFrame([_row(each) for each in found])
 

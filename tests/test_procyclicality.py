@@ -8,11 +8,11 @@ from run_folder import write_run_folder
 from analysis.procyclicality import (
     Projection,
     impulse_response,
-    largest_rise,
     liquidity_demand,
     peak_to_trough,
     procyclicality,
     procyclicality_table,
+    rises_of,
 )
 from analysis.tables import load_run
 from sim.streams import stream
@@ -35,12 +35,15 @@ def average(absolute: np.ndarray, memory: float, multiple: float = 3.0) -> np.nd
 
 
 def test_peak_to_trough_and_rises_agree_with_the_count_by_hand() -> None:
+    rises = rises_of(MARGIN, block_seconds=1800)
+    daily = rises_of(np.array([0.05, 0.06, 0.09]), block_seconds=43_200)
+
     assert peak_to_trough(MARGIN) == 2
-    assert largest_rise(MARGIN, 1) == pytest.approx(1.0)
-    assert largest_rise(np.array([0.05, 0.06, 0.09]), 1) == pytest.approx(0.5)
-    assert largest_rise(np.array([0.05, 0.06, 0.09]), 2) == pytest.approx(0.8)
-    assert largest_rise(-np.sort(-MARGIN), 2) == 0
-    assert np.isnan(largest_rise(MARGIN, 6))
+    assert rises[3600] == pytest.approx(0.08 / 0.04 - 1)
+    assert np.isnan(rises[86_400])
+    assert daily[86_400] == pytest.approx(0.09 / 0.05 - 1)
+    assert np.isnan(daily[3600])
+    assert rises_of(-np.sort(-MARGIN), 1800)[3600] == 0
 
 
 def test_demand_is_both_sides_of_the_open_interest_times_the_change_of_margin() -> None:
