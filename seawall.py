@@ -18,6 +18,7 @@ from commands.margins import margins_command
 from commands.run import report_command, run_command
 from commands.speed import speed_command
 from commands.sweep import sweep_command
+from commands.tails import tails_command
 from commands.turnout import turnout_command
 from commands.validate import validate_command
 
@@ -32,6 +33,10 @@ PUBLIC = {
     "write_run": "sim.store",
     "margins": "analysis.margins.study",
     "write_margins": "analysis.margins.study",
+    "tails": "analysis.tail_tables",
+    "write_tails": "analysis.tail_tables",
+    "frontier_table": "analysis.frontier",
+    "procyclicality": "analysis.procyclicality",
     "load_catalogue": "analysis.attacks.catalogue",
     "trials": "analysis.attacks.trials",
     "write_attacks": "analysis.attacks.page",
@@ -101,6 +106,7 @@ app.command("compare")(compare_command)
 app.command("fit")(fit_command)
 app.command("margins")(margins_command)
 app.command("speed")(speed_command)
+app.command("tails")(tails_command)
 app.command("attacks")(attacks_command)
 app.command("validate")(validate_command)
 app.command("backtest")(backtest_command)

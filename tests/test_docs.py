@@ -17,6 +17,7 @@ PAGES = (
     "docs/governance-people.md",
     "docs/governance-attacks.md",
     "docs/cascades.md",
+    "docs/tails.md",
     "README.md",
 )
 
