@@ -27,7 +27,8 @@
     const legend = { ...spec.config.legend, columns: width < 520 ? 2 : 6, labelLimit: width < 520 ? width / 2 - 50 : 260 };
     const config = { ...spec.config, legend };
     if (spec.vconcat) return { ...spec, config, vconcat: spec.vconcat.map(panel => panelled(panel, width)) };
-    return { ...spec, config, width, autosize: { type: "fit-x", contains: "padding" } };
+    const room = !spec.params && width < 520 ? { padding: { left: 5, top: 5, bottom: 5, right: 70 } } : {};
+    return { ...spec, ...room, config, width, autosize: { type: "fit-x", contains: "padding" } };
   };
 
   /* One span of time for all figures: a change in one is carried to the others before the next frame. */

@@ -113,6 +113,7 @@ def _population(run: Run) -> list[dict[str, str]]:
         for role, accounts, equity in zip(
             run.agents["role"], run.agents["accounts"], run.agents["equity_start"], strict=True
         )
+        if accounts or equity
     ]
 
 
