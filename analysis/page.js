@@ -76,7 +76,10 @@
         }
       }
     }
-    if (answering) point("pointerout", answering, x, y);
+    leave(event);
+  };
+  const leave = event => {
+    if (answering) point("mouseout", answering, event.clientX, event.clientY);
     answering = null;
   };
 
@@ -99,6 +102,7 @@
   const start = async () => {
     for (const figure of figures) {
       figure.querySelector(".plot").addEventListener("pointermove", near);
+      figure.querySelector(".plot").addEventListener("pointerleave", leave);
       await draw(figure);
     }
     document.documentElement.dataset.drawn = figures.length;

@@ -30,7 +30,11 @@ AFTER = (
     method_section,
     reproduction_section,
 )
-MARKDOWN = markdown_it.MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link"])
+MARKDOWN = (
+    markdown_it.MarkdownIt("commonmark", {"html": False})
+    .enable("table")
+    .disable(["autolink", "image", "link"])
+)
 
 
 def write_sweep_report(
