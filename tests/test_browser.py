@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from browser import NAMES, Tab, browser, chromium
-from run_folder import write_run_folder
+from run_folder import START, write_run_folder
 from sweep_results import sweep_results
 
 from analysis.comparisons.comparison import compare
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.skipif(
     chromium() is None, reason=f"no browser is installed, looked for {', '.join(NAMES)}"
 )
 EVIL = "<script>alert(1)</script>"
-TIMED = [name for name in FIGURES if name not in ("waterfall", "profit_and_loss")]
+DRAWN = [*FIGURES, "timeline", "parameter_history"]
+TIMED = [name for name in DRAWN if name not in ("waterfall", "profit_and_loss", "parameter_history")]
 TIP = "(document.querySelector('#vg-tooltip-element.visible') || {}).innerText"
 TIMES = r"""Object.fromEntries([...document.querySelectorAll('figure[data-timed]')].map(figure => [
   figure.id, [...figure.querySelectorAll('.role-axis-label text')].map(text => text.textContent)
@@ -60,7 +62,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest |= {"name": EVIL, "description": "</script><img src=x onerror=alert(2)>"}
     manifest["parameters"][0]["source"] = EVIL
     file.write_text(json.dumps(manifest))
+    _propose(folder)
     return write_report(folder)
+
+
+def _propose(folder: Path) -> None:
+    """One proposal, executed, whose title and reason would end a script."""
+    hours = {"created": 1, "published": 1, "opens": 2, "closes": 4, "ended": 5}
+    row = {
+        "number": 0, "title": f"</script>{EVIL}", "changes": "maintenance_margin BTC 0.03 → 0.04",
+        "route": "vote", "state": "executed", "reason": "</script><b>why</b>", "turnout": 0.2,
+        "votes_for": 9e5, "votes_against": 1e5,
+        **{name: START + pd.Timedelta(hours=hour) for name, hour in hours.items()},
+    }  # fmt: skip
+    pd.DataFrame([row]).to_parquet(folder / "proposals.parquet")
+    columns = ["proposal", "event", "about", "reason", "time"]
+    pd.DataFrame([[0, "executed", "", "", START]], columns=columns).to_parquet(folder / "governance.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +120,8 @@ def test_a_page_draws_every_figure_and_reports_no_error_and_asks_for_nothing(
 
     assert tab.errors == []
     assert asked == [any_page.as_uri()]
-    assert len(sizes) == (len(FIGURES) if any_page.parent.name == "run" else 1)
-    assert all(size and size[0] > 200 and size[1] > 40 and size[2] > 5 for size in sizes)
+    assert len(sizes) == (len(DRAWN) if any_page.parent.name == "run" else 1)
+    assert all(size and size[0] > 200 and size[1] > 40 and size[2] > 1 for size in sizes)
 
 
 def test_an_error_and_a_request_would_be_seen(tab: Tab, tmp_path: Path) -> None:
@@ -146,6 +163,8 @@ def test_names_from_a_scenario_stay_text(tab: Tab, page: Path) -> None:
     assert tab.run("document.querySelector('header p').textContent").startswith("</script><img")
     assert tab.run("document.querySelectorAll('img:not(.still)').length") == 0
     assert EVIL in tab.run("document.querySelector('#prices').textContent")
+    assert "</script><script>" in tab.run("document.querySelector('#timeline .plot').textContent")
+    assert "executed: </script><b>why</b>" in tab.run("document.querySelector('#governance table').innerText")
 
 
 def test_a_sweep_brings_no_link_and_no_script(tab: Tab, sweep_page: Path) -> None:
@@ -259,7 +278,7 @@ def test_on_paper_images_stand_in_for_the_figures(tab: Tab, any_page: Path) -> N
     pages = _pages(tab.printed())
     tab.call("Emulation.setEmulatedMedia", media="")
 
-    assert (stills, plots) == (len(FIGURES) if any_page.parent.name == "run" else 1, 0)
+    assert (stills, plots) == (len(DRAWN) if any_page.parent.name == "run" else 1, 0)
     assert 3 <= pages <= 40
 
 
@@ -272,5 +291,5 @@ def test_without_scripts_the_images_are_there(tab: Tab, page: Path) -> None:
     finally:
         tab.call("Emulation.setScriptExecutionDisabled", value=False)
 
-    assert len(heights) == len(FIGURES)
+    assert len(heights) == len(DRAWN)
     assert min(heights) > 30
