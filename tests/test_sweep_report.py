@@ -52,8 +52,8 @@ def test_the_verdict_counts_the_policies_that_differ_in_what_is_measured_first(
     text = verdict(comparison).replace("\N{NO-BREAK SPACE}", " ")
 
     assert text == (
-        "Of 2 alternatives to as_it_was, 1 is better in bad debt, gross (mean), over 64 runs of 48 h; no "
-        "difference is shown for the other."
+        "Of 2 alternatives to as_it_was, 1 is shown better in bad debt, gross (mean), over 64 runs of 48 h; "
+        "no difference is shown for the other."
     )
 
 

@@ -45,7 +45,11 @@ def verdict(comparison: Comparison) -> str:
     first = frame.iloc[0]
     rows = frame[(frame["metric"] == first["metric"]) & (frame["statistic"] == first["statistic"])]
     counted = {name: int((rows["verdict"] == name).sum()) for name in VERDICTS}
-    told = [f"{number} {'is' if number == 1 else 'are'} {name}" for name, number in counted.items() if number]
+    told = [
+        f"{number} {'is' if number == 1 else 'are'} shown {name}"
+        for name, number in counted.items()
+        if number
+    ]
     silent = len(rows) - sum(counted.values())
     whole = f"Of {count(len(rows), 'alternative')} to {comparison.baseline}"
     about = f"in {measured(first.to_dict())}, over {runs_of(first.to_dict())}"

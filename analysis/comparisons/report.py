@@ -71,12 +71,19 @@ def _contents(comparison: Comparison, drawn: Mapping[str, tuple[Figure, str]]) -
         "version": manifest["seawall"],
         "title": title(comparison),
         "verdict": verdict(comparison),
+        "foremost": _foremost(comparison),
         "answer": html("\n".join(answer(comparison))),
         "facts": _facts(comparison),
         "before": [_section(make(comparison)) for make in BEFORE],
         "after": [_section(lines) for make in AFTER if (lines := make(comparison))],
         "plates": [plate(name, figure, about) for name, (figure, about) in drawn.items()],
     }
+
+
+def _foremost(comparison: Comparison) -> str:
+    """That only some policies are told of; nothing where all are."""
+    shown, every = len(comparison.foremost), len(comparison.alternatives)
+    return f"The {shown} of {every} that differ most:" if shown < every else ""
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str]]:
