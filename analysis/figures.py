@@ -32,6 +32,14 @@ OTHERS: dict[str, tuple[Callable[[Run], Figure], str]] = {
     **GOVERNANCE_FIGURES,
 }
 ALL_FIGURES = FIGURES | {name: figure for name, (figure, _) in OTHERS.items()}
+THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "moves": ("How prices moved", ("prices",)),
+    "losses": ("Liquidations and who paid", ("liquidations", "waterfall", "funds", "liquidatable")),
+    "market": ("The market around it", ("open_interest", "basis", "depth", "funding")),
+    "profit": ("Who won and who lost", ("profit_and_loss",)),
+    "engine": ("What the risk engine decided", tuple(ENGINE_FIGURES)),
+    "governance": ("How the rules changed", tuple(GOVERNANCE_FIGURES)),
+}
 
 
 def draw(run: Run) -> dict[str, Figure]:
@@ -60,12 +68,17 @@ def write_images(figures: Mapping[str, Figure], folder: Path, scale: float = 2.0
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, figure in figures.items():
-        svg = _renumbered(vl_convert.vegalite_to_svg(figure.to_json(), vl_version=VEGA_LITE))
+        svg = still(figure.to_json())
         png = vl_convert.svg_to_png(svg, scale=scale)
         written += [folder / f"{name}.svg", folder / f"{name}.png"]
         written[-2].write_text(svg, encoding="utf-8")
         written[-1].write_bytes(png)
     return written
+
+
+def still(spec: str) -> str:
+    """A figure, given as Vega-Lite in JSON, as an SVG image; the same bytes each time."""
+    return _renumbered(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE))
 
 
 def _renumbered(svg: str) -> str:
