@@ -66,7 +66,7 @@ def _market(name: str, index: int, blocks: int, fall: float) -> pd.DataFrame:
             "outside_flow_usd": -liquidated, "depth_usd": 2e7 * (1 - 0.8 * stress) / (index + 1),
             "venue_depth_usd": 1.5e6 * (1 - 0.95 * stress), "premium": -1e-3 * stress,
             "funding_rate": 1e-4 - 5e-4 * stress,
-            "initial_margin": 0.05, "maintenance_margin": 0.03,
+            "initial_margin": 0.05, "maintenance_margin": 0.03, "forced_impact": -0.02 * slide,
         }
     )  # fmt: skip
 
