@@ -189,6 +189,19 @@ def _manifest(names: tuple[str, ...], blocks: int) -> dict:
     }  # fmt: skip
 
 
+def _failures(liquidations: pd.DataFrame) -> pd.DataFrame:
+    """Each account as it stood when it was first liquidated."""
+    first = liquidations.drop_duplicates("account")
+    kept = ["block", "time", "round", "account", "role", "market"]
+    return first[kept].assign(
+        size=-first["size"],
+        mark=first["mark"],
+        oracle=first["oracle"],
+        equity=first["equity_before"],
+        maintenance=first["maintenance_before"],
+    )
+
+
 def write_run_folder(
     folder: Path, names: tuple[str, ...] = ("BTC", "ETH"), blocks: int = 600, fall: float = 0.5
 ) -> Path:
@@ -199,6 +212,7 @@ def write_run_folder(
     tables = {
         "markets": markets,
         "liquidations": _liquidations(markets),
+        "failures": _failures(_liquidations(markets)),
         "deleverages": _deleverages(markets),
     }
     tables["waterfall"] = _waterfall(tables["liquidations"])
