@@ -54,7 +54,9 @@ def clear(
     """The greatest clearing vector: limited liability, debts before equity, creditors alike by what is owed.
 
     The algorithm of fictitious defaults: all pay in full at first; whoever then cannot is in default, and
-    pays what the others in default let it pay; that goes on until nobody new fails, in at most n rounds.
+    pays what the others in default let it pay; that goes on until nobody new fails, in at most n rounds. The
+    system of a round has one solution: those who owe to each other alone never all fail, for what the others
+    of them pay comes back.
 
     Parameters
     ----------
@@ -71,8 +73,7 @@ def clear(
     Raises
     ------
     ValueError
-        If a number is negative, a share above 1, or if some in default owe to each other alone and have
-        nothing, so that what they pay is not determined.
+        If a number is negative, or a share above 1.
     """
     beyond = np.zeros(len(assets)) if outside is None else outside
     _check(liabilities, assets, beyond, recovery)
@@ -99,11 +100,7 @@ def _paid(
     paid = np.where(defaulted, 0.0, owed)
     own = recovery[0] * assets[defaulted] + recovery[1] * (paid @ shares)[defaulted]
     among = shares[np.ix_(defaulted, defaulted)].T
-    system = np.eye(len(own)) - recovery[1] * among
-    if np.linalg.matrix_rank(system) < len(own):
-        rule = "whoever defaults must have something, or owe to somebody who pays"
-        raise ValueError(f"{rule}, got a closed circle among {np.flatnonzero(defaulted).tolist()}")
-    paid[defaulted] = np.linalg.solve(system, own)
+    paid[defaulted] = np.linalg.solve(np.eye(len(own)) - recovery[1] * among, own)
     return paid
 
 
