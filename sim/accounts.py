@@ -89,7 +89,8 @@ def account_frame(recorder: Recorder, roles: NDArray[np.object_]) -> pd.DataFram
     own["maintenance_start"] = recorder.start_maintenance / MICRO
     rows = recorder.log("deleverages")[1]
     for name, amount in (("deleveraged_usd", np.abs(rows["quote"])), ("haircut_usd", rows["haircut"])):
-        own[name] = np.bincount(rows["counterparty"], amount / MICRO, minlength=len(own))
+        given = np.bincount(rows["counterparty"], amount / MICRO, minlength=len(own))
+        own[name] = given.astype(np.float64)
     waterfall = recorder.model.exchange.waterfall
     own["socialised_usd"] = waterfall.charged / MICRO if waterfall.rules.last_resort != "index" else np.nan
     own.insert(0, "account", np.arange(len(own), dtype=np.int32))
