@@ -16,6 +16,7 @@ PAGES = (
     "docs/governance.md",
     "docs/governance-people.md",
     "docs/governance-attacks.md",
+    "docs/fairness.md",
     "README.md",
 )
 

@@ -4,7 +4,7 @@ import pytest
 from ties import markets, run
 
 from analysis.comparisons.intervals import Drawing
-from analysis.spillover import liquidated_share, spillover
+from analysis.spillover import fallen_share, forced_share, spillover
 from sim.streams import stream
 
 DRAWING = Drawing(resamples=500, swaps=500)
@@ -21,9 +21,19 @@ def pairs(lift: float, seeds: int = 24):
     ]
 
 
-def test_the_share_liquidated_by_hand() -> None:
-    assert liquidated_share(run(), "A") == 0.4
-    assert liquidated_share(run(), "B") == 90 / 500
+def test_shares_by_hand() -> None:
+    """In A 400 were liquidated of 1,000, and 240 and 160 fell; in B 90 of 500, and 90 fell."""
+    made = run()
+
+    assert forced_share(made, "A") == forced_share(run(markets=markets(7.0)), "A") == 0.4
+    assert forced_share(made, "B") == fallen_share(made, "B") == 90 / 500
+    assert fallen_share(made, "A") == 0.4
+
+
+def test_what_was_deleveraged_was_closed_by_force_too() -> None:
+    rows = markets().assign(deleveraged_usd=25.0)
+
+    assert forced_share(run(markets=rows), "B") == (90 + 4 * 25) / 500
 
 
 def test_a_planted_spill_over_is_found_and_the_other_market_is_equal() -> None:
@@ -42,6 +52,12 @@ def test_noise_is_no_spill_over() -> None:
 
     assert table.loc["B", "low"] <= 0 <= table.loc["B", "high"]
     assert table.loc["B", "p"] > 0.05
+
+
+def test_another_measure_can_be_asked_for() -> None:
+    table = spillover(pairs(lift=50.0), "A", DRAWING, share=fallen_share)
+
+    assert (table["difference"] == 0).all()
 
 
 def test_pairs_must_match() -> None:

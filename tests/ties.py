@@ -67,7 +67,8 @@ def markets(liquidated_b: float = 90.0) -> pd.DataFrame:
             (block, "B", 9.0 if late else 10.0, liquidated_b if block == 3 else 0.0, 500.0),
         ]
     names = ["block", "market", "mark", "long_liquidated_usd", "open_interest_usd"]
-    frame = pd.DataFrame(rows, columns=names).assign(short_liquidated_usd=0.0, bid=1.0, ask=1.0)
+    frame = pd.DataFrame(rows, columns=names).assign(short_liquidated_usd=0.0, deleveraged_usd=0.0)
+    frame = frame.assign(bid=1.0, ask=1.0)
     return frame.assign(time=START + pd.to_timedelta(60 * frame["block"], unit="s"))
 
 
