@@ -248,6 +248,7 @@ def stress_clearing(run: Run, market: str, move: float) -> tuple[pd.DataFrame, C
 
     Losers owe the venue what their positions lose, and pay no more than their equity; the venue has its
     insurance fund, and owes winners what they gain. A yardstick for the waterfall, which picks whom it cuts.
+    Of traders only: what a vault or pool gains or loses is left out.
 
     Returns
     -------

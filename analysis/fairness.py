@@ -158,7 +158,8 @@ def overshoot(run: Run, twin: Run | None = None) -> Overshoot:
         The same world and seed without deleveraging. What winners lost is then the difference of their wealth
         at the end, summed where the twin's is larger: the two passes of [1]_, which end a wave and not a run.
         All that people did differently since counts, so both runs should end soon after. Without a twin it
-        is what their fills brought less than the mark: then nothing is over budget.
+        is what their fills brought less than the mark: then nothing is over budget. A pool that closes its
+        winners names no deficit, and all that they give up is over it.
 
     Raises
     ------
