@@ -9,6 +9,7 @@ import vl_convert
 
 from analysis import market_figures, venue_figures
 from analysis.engine_figures import ENGINE_FIGURES
+from analysis.fairness_figures import FAIRNESS_FIGURES
 from analysis.governance_figures import GOVERNANCE_FIGURES
 from analysis.style import Figure
 from analysis.tables import Run
@@ -28,6 +29,7 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "profit_and_loss": venue_figures.profit_and_loss,
 }
 OTHERS: dict[str, tuple[Callable[[Run], Figure], str]] = {
+    **FAIRNESS_FIGURES,
     **{name: (figure, "decisions") for name, figure in ENGINE_FIGURES.items()},
     **GOVERNANCE_FIGURES,
 }
@@ -36,7 +38,7 @@ THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "moves": ("How prices moved", ("prices",)),
     "losses": ("Liquidations and who paid", ("liquidations", "waterfall", "funds", "liquidatable")),
     "market": ("The market around it", ("open_interest", "basis", "depth", "funding")),
-    "profit": ("Who won and who lost", ("profit_and_loss",)),
+    "profit": ("Who won and who lost", ("profit_and_loss", *FAIRNESS_FIGURES)),
     "engine": ("What the risk engine decided", tuple(ENGINE_FIGURES)),
     "governance": ("How the rules changed", tuple(GOVERNANCE_FIGURES)),
 }
@@ -45,7 +47,7 @@ THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure of a run by its name, in the order in which they are read.
 
-    Those of a risk engine and of governance come last, where there is something to draw.
+    Those of fairness, of a risk engine and of governance come last, where there is something to draw.
     """
     drawn = {name: figure(run) for name, figure in FIGURES.items()}
     return drawn | {

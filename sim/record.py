@@ -116,7 +116,14 @@ class Recorder:
         self.start_outside = self.outside_worth()
         self.start_deposits = model.exchange.deposited.copy()
         self.start_brought = model.exchange.brought.copy()
-        self.start_shares = model.exchange.book.shares.copy()
+        self._copy_book(model.exchange.book)
+
+    def _copy_book(self, book: Book) -> None:
+        """Keep what accounts held at the start, and at which prices."""
+        self.start_maintenance = accounts_risk(book, self.model.exchange.parameters)[2]
+        self.start_shares = book.shares.copy()
+        self.start_size, self.start_collateral = book.size.copy(), book.collateral.copy()
+        self.start_mark, self.start_oracle = book.mark.copy(), book.oracle.copy()
 
     def equity(self) -> NDArray[np.int64]:
         """Equity of every account on the venue, (n,), vault shares not included [micro-USD].

@@ -18,6 +18,7 @@ PAGES = (
     "docs/governance-attacks.md",
     "docs/cascades.md",
     "docs/tails.md",
+    "docs/fairness.md",
     "README.md",
 )
 
