@@ -8,13 +8,17 @@ import typer
 
 from commands.attacks import attacks_command
 from commands.backtest import backtest_command
+from commands.branch import branch_command
 from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
 from commands.compare import compare_command
+from commands.critical import critical_command
+from commands.explain import explain_command
 from commands.fit import fit_command
 from commands.margins import margins_command
 from commands.run import report_command, run_command
 from commands.speed import speed_command
 from commands.sweep import sweep_command
+from commands.tails import tails_command
 from commands.turnout import turnout_command
 from commands.validate import validate_command
 
@@ -29,6 +33,10 @@ PUBLIC = {
     "write_run": "sim.store",
     "margins": "analysis.margins.study",
     "write_margins": "analysis.margins.study",
+    "tails": "analysis.tail_tables",
+    "write_tails": "analysis.tail_tables",
+    "frontier_table": "analysis.frontier",
+    "procyclicality": "analysis.procyclicality",
     "load_catalogue": "analysis.attacks.catalogue",
     "trials": "analysis.attacks.trials",
     "write_attacks": "analysis.attacks.page",
@@ -39,6 +47,7 @@ PUBLIC = {
     "backtest": "analysis.backtest.backtest",
     "write_backtest": "analysis.backtest.page",
     "write_report": "analysis.report",
+    "figures": "analysis.notebook",
     "summary_frame": "analysis.summary",
     "sweep": "sim.sweeps.sweep",
     "plan": "sim.sweeps.sweep",
@@ -48,6 +57,7 @@ PUBLIC = {
     "compare": "analysis.comparisons.comparison",
     "compare_sweeps": "analysis.comparisons.comparison",
     "write_comparison": "analysis.comparisons.page",
+    "write_sweep_report": "analysis.comparisons.report",
     "resolved": "sim.provenance",
     "provenance": "sim.provenance",
     "governance_names": "sim.presets",
@@ -90,11 +100,15 @@ app.command("check")(check_command)
 app.command("scenarios")(scenarios_command)
 app.command("presets")(presets_command)
 app.command("report")(report_command)
+app.command("explain")(explain_command)
+app.command("critical")(critical_command)
+app.command("branch")(branch_command)
 app.command("sweep")(sweep_command)
 app.command("compare")(compare_command)
 app.command("fit")(fit_command)
 app.command("margins")(margins_command)
 app.command("speed")(speed_command)
+app.command("tails")(tails_command)
 app.command("attacks")(attacks_command)
 app.command("validate")(validate_command)
 app.command("backtest")(backtest_command)

@@ -9,6 +9,7 @@ import vl_convert
 
 from analysis import market_figures, venue_figures
 from analysis.engine_figures import ENGINE_FIGURES
+from analysis.fairness_figures import FAIRNESS_FIGURES
 from analysis.governance_figures import GOVERNANCE_FIGURES
 from analysis.style import Figure
 from analysis.tables import Run
@@ -28,16 +29,25 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "profit_and_loss": venue_figures.profit_and_loss,
 }
 OTHERS: dict[str, tuple[Callable[[Run], Figure], str]] = {
+    **FAIRNESS_FIGURES,
     **{name: (figure, "decisions") for name, figure in ENGINE_FIGURES.items()},
     **GOVERNANCE_FIGURES,
 }
 ALL_FIGURES = FIGURES | {name: figure for name, (figure, _) in OTHERS.items()}
+THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "moves": ("How prices moved", ("prices",)),
+    "losses": ("Liquidations and who paid", ("liquidations", "waterfall", "funds", "liquidatable")),
+    "market": ("The market around it", ("open_interest", "basis", "depth", "funding")),
+    "profit": ("Who won and who lost", ("profit_and_loss", *FAIRNESS_FIGURES)),
+    "engine": ("What the risk engine decided", tuple(ENGINE_FIGURES)),
+    "governance": ("How the rules changed", tuple(GOVERNANCE_FIGURES)),
+}
 
 
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure of a run by its name, in the order in which they are read.
 
-    Those of a risk engine and of governance come last, where there is something to draw.
+    Those of fairness, of a risk engine and of governance come last, where there is something to draw.
     """
     drawn = {name: figure(run) for name, figure in FIGURES.items()}
     return drawn | {
@@ -60,12 +70,17 @@ def write_images(figures: Mapping[str, Figure], folder: Path, scale: float = 2.0
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, figure in figures.items():
-        svg = _renumbered(vl_convert.vegalite_to_svg(figure.to_json(), vl_version=VEGA_LITE))
+        svg = still(figure.to_json())
         png = vl_convert.svg_to_png(svg, scale=scale)
         written += [folder / f"{name}.svg", folder / f"{name}.png"]
         written[-2].write_text(svg, encoding="utf-8")
         written[-1].write_bytes(png)
     return written
+
+
+def still(spec: str) -> str:
+    """A figure, given as Vega-Lite in JSON, as an SVG image; the same bytes each time."""
+    return _renumbered(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE))
 
 
 def _renumbered(svg: str) -> str:

@@ -20,6 +20,7 @@ PAYERS = {
     "auto_deleveraging": "auto-deleveraged counterparties",
     "socialised_loss": "all accounts as socialised loss",
 }
+OWN = ("insurance_fund", "backstop_vault")
 QUIET = 0.02
 READINGS = {
     "small": (
@@ -77,6 +78,26 @@ def waterfall_finding(run: Run) -> str:
     first = frame.iloc[int(frame["amount_usd"].argmax())]
     payer = PAYERS.get(first["stage"], "nobody so far")
     return f"Of {usd(total)} bad debt, {percent(first['share'])} fell on {payer}"
+
+
+def verdict(run: Run) -> str:
+    """Whether the venue held, in one sentence: what its bankrupt accounts owed, and on whom that fell.
+
+    Its own means are its insurance fund and the backstop vault. What a vault loses later on positions that it
+    has taken over is no bad debt.
+    """
+    total = run.value("bad_debt_gross_usd")
+    if total <= 0:
+        return "The venue held: no account left a debt for others to pay."
+    paid = paid_by_stage(run).set_index("stage")["amount_usd"]
+    own = float(paid[list(OWN)].sum())
+    open_debt, owed = float(paid["uncovered"]), f"of {usd(total)} of bad debt"
+    if open_debt > 0:
+        return f"The venue did not hold: {owed}, {usd(open_debt)} stayed uncovered at the end."
+    if total - own > 0.005 * total:
+        who = joined([PAYERS[stage] for stage in PAYERS if stage not in OWN and paid[stage] > 0])
+        return f"The venue's own means were not enough: {owed}, {usd(total - own)} fell on {who}."
+    return f"The venue held: its own means bore the {usd(total)} of bad debt."
 
 
 def headline(run: Run) -> list[str]:

@@ -1,31 +1,34 @@
 """The report of a run: one HTML page that needs no network, and the figures as images."""
 
 import contextlib
-import inspect
 import json
 import shlex
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-import vl_convert
 import yaml
 
 from agents.settings import parse_duration
+from analysis.caveats import caveats
 from analysis.engine_figures import engine_words
-from analysis.figures import ALL_FIGURES, VEGA_LITE, draw, write_images
+from analysis.figures import ALL_FIGURES, THEMES, draw, write_images
 from analysis.governance_words import governance_words
-from analysis.narrative import READINGS, headline, move
-from analysis.style import Figure
+from analysis.narrative import READINGS, headline, move, verdict
+from analysis.page import described, plate, write_page
+from analysis.provenance_words import kind_of, provenance_sentence
+from analysis.style import Figure, milliseconds
 from analysis.summary import VENUE, lines_of
 from analysis.tables import Run, load_run
 from analysis.wording import count, duration, noun, percent, usd
 
 TEMPLATE = "report.html.j2"
+WORDS: dict[str, tuple[str, Callable[[Run], dict[str, object]]]] = {
+    "engine": ("decisions", engine_words),
+    "governance": ("proposals", governance_words),
+}
 
 
 def write_report(folder: str | Path) -> Path:
@@ -44,14 +47,7 @@ def write_report(folder: str | Path) -> Path:
     run = load_run(folder)
     figures = draw(run)
     write_images(figures, run.folder / "figures")
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = run.folder / "report.html"
-    text = environment.get_template(TEMPLATE).render(_contents(run, figures))
-    page.write_text(text, encoding="utf-8", newline="\n")
-    return page
+    return write_page(TEMPLATE, _contents(run, figures), run.folder / "report.html")
 
 
 def _contents(run: Run, figures: Mapping[str, Figure]) -> dict[str, Any]:
@@ -66,11 +62,13 @@ def _contents(run: Run, figures: Mapping[str, Figure]) -> dict[str, Any]:
         "seed": manifest["seed"],
         "version": manifest["seawall"],
         "facts": _facts(run),
+        "verdict": verdict(run),
         "headline": headline(run),
         "cards": _cards(run),
-        "figures": [_figure(name, figure) for name, figure in figures.items()],
-        "governance": governance_words(run) if "proposals" in run.more else None,
-        "engine": engine_words(run) if "decisions" in run.more else None,
+        "population": _population(run),
+        "themes": _themes(run, figures),
+        "span": milliseconds(run.blocks["time"].iloc[[0, -1]]).tolist(),
+        "caveats": caveats(run),
         "horizon": duration(run.seconds),
         "columns": [*run.names, VENUE],
         "sections": sections,
@@ -78,43 +76,57 @@ def _contents(run: Run, figures: Mapping[str, Figure]) -> dict[str, Any]:
         "reading_text": READINGS[reading],
         "shocks": _shocks(manifest["scenario"].get("shocks") or [], pd.Timestamp(manifest["start"])),
         "scenario": yaml.safe_dump(manifest["scenario"], sort_keys=False, allow_unicode=True, width=100),
-        "provenance": _provenance(manifest["parameters"]),
-        "parameters": manifest["parameters"],
+        "provenance": provenance_sentence(manifest["parameters"]),
+        "parameters": [(kind_of(row["source"]), row) for row in manifest["parameters"]],
         "command": _command(manifest),
         "reproduction": _reproduction(manifest),
-        "bundle": _bundle(),
     }
 
 
-def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, of which no string ends the script element."""
-    script = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]  # stub lacks a default
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+def _themes(run: Run, figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
+    """Sections of figures in the order of reading, each with its words; what no theme names comes last."""
+    named = {name for _, names in THEMES.values() for name in names}
+    themes = THEMES | {"more": ("More", tuple(name for name in figures if name not in named))}
+    found = []
+    for anchor, (title, names) in themes.items():
+        plates = [
+            plate(name, figures[name], described(ALL_FIGURES[name])) for name in names if name in figures
+        ]
+        words = _words(run, anchor)
+        if plates or words:
+            found.append({"anchor": anchor, "title": title, "plates": plates, "words": words})
+    return found
 
 
-def _figure(name: str, figure: Figure) -> dict[str, Any]:
-    spec = figure.to_dict()
-    title = spec.pop("title")
-    subtitle = " ".join(title.get("subtitle", []))
-    about = (inspect.getdoc(ALL_FIGURES[name]) or "").splitlines()[0]
-    text = json.dumps(spec, separators=(",", ":"), sort_keys=True)
-    caption = f"{about} {subtitle[:1].upper()}{subtitle[1:]}."
-    return {
-        "name": name,
-        "title": " ".join(title["text"]),
-        "caption": caption if subtitle else about,
-        "spec": text.replace("<", "\\u003c"),
-    }
+def _words(run: Run, theme: str) -> dict[str, object] | None:
+    """What is said of a theme beside its figures; None where there is nothing to tell."""
+    if theme not in WORDS:
+        return None
+    table, tell = WORDS[theme]
+    return tell(run) if table in run.more else None
+
+
+def _population(run: Run) -> list[dict[str, str]]:
+    """Roles with their accounts and what they hold at the start."""
+    return [
+        {"role": noun(role), "accounts": count(accounts), "equity": usd(equity)}
+        for role, accounts, equity in zip(
+            run.agents["role"], run.agents["accounts"], run.agents["equity_start"], strict=True
+        )
+        if accounts or equity
+    ]
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     manifest = run.manifest
     start = pd.Timestamp(manifest["start"])
+    preset = manifest["scenario"].get("protocol", {}).get("preset")
     return [
         ("from", f"{start:%-d %b %Y %H:%M} UTC"),
         ("for", duration(run.seconds)),
         ("in blocks of", duration(run.block_seconds)),
         ("markets", ", ".join(run.names)),
+        *([("venue", str(preset))] if preset else []),
         ("accounts", count(manifest["accounts"])),
         ("reading", str(manifest["reading"])),
         ("seed", str(manifest["seed"])),
@@ -181,14 +193,6 @@ def _plain(value: object) -> str:
         if isinstance(value, str):
             return duration(float(str(parse_duration(value))))
     return str(value)
-
-
-def _provenance(parameters: Sequence[Mapping[str, Any]]) -> str:
-    kinds = Counter(
-        row["source"] if row["source"] in ("assumed", "scenario") else "sourced" for row in parameters
-    )
-    text = f"Of {count(len(parameters), 'parameter')}, {kinds['sourced']} come from a named source"
-    return f"{text}, {kinds['scenario']} were chosen by the scenario and {kinds['assumed']} are assumed."
 
 
 def _command(manifest: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from sim.sweeps.results import SweepResults, load_sweep
 
 TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
 PAPERS = ("proposals", "governance", "votes", "electorate", "delegation", "attacks")
-MORE = ("sales", "decisions", "features", "regimes", *PAPERS)
+PEOPLE = ("failures", "accounts", "positions")
+MORE = ("sales", "decisions", "features", "regimes", *PEOPLE, *PAPERS)
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Run:
     blocks, markets, liquidations, deleverages, waterfall, parameters, agents : DataFrame
         Money in USD, sizes in base units, times in UTC.
     more : mapping of str to DataFrame
-        Tables that only some runs have: `sales`; `decisions`, `features` and `regimes` of a risk
-        engine; `proposals`, `governance` (events) and `votes`.
+        Tables that only some runs have: `failures`, `accounts` and `positions`, which older ones lack;
+        `sales`; `decisions`, `features` and `regimes` of a risk engine; `proposals`, `governance`
+        (events) and `votes`.
     """
 
     folder: Path

@@ -81,6 +81,8 @@ def quantity(value: float | None, unit: str) -> str:
             return usd(value)
         case "1":
             return percent(value, 1 if 0.01 <= abs(value) < 1 else None)
+        case "x":
+            return f"{value:.2f}×" if abs(value) < 9.995 else f"{value:.1f}×"
         case "1/8h":
             return percent(value, 4)
         case "s":

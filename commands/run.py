@@ -1,4 +1,4 @@
-"""`seawall run` and `seawall report`: one run, its files, and its report once more."""
+"""`seawall run` and `seawall report`: one run, its files, and the report of a run or a sweep once more."""
 
 import json
 from pathlib import Path
@@ -41,14 +41,55 @@ def run_command(
 
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder that a run has written.")],
+    place: Annotated[
+        str, typer.Argument(metavar="RUN_OR_SWEEP", help="Folder of a run, or store of a sweep.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="Of a sweep: the axis whose labels are compared.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of a sweep: folder for the report. Default: the store, or runs.")
+    ] = None,
 ) -> None:
-    """Write the report of a finished run again."""
-    if not (folder / "manifest.json").is_file():
-        refuse([f"{folder}  the folder must hold a finished run, manifest.json is missing"])
+    """Write the report of a finished run again, or of a sweep: one HTML page that opens offline.
+
+    A sweep of several axes is compared along --by AXIS, by default policy by policy or else point by point.
+    """
+    with refusing():
+        page = _sweep_report(place, by, out) if _holds_sweep(place) else _run_report(place, by, out)
+    typer.echo(f"report: {page}")
+
+
+def _holds_sweep(place: str) -> bool:
+    """Whether a sweep lies there, and not a run."""
+    if "://" in place:
+        return True
+    manifest = Path(place) / "manifest.json"
+    if not manifest.is_file():
+        refuse([f"{place}  the folder must hold a finished run or a sweep, manifest.json is missing"])
+    return "transcript_hash" not in json.loads(manifest.read_text(encoding="utf-8"))
+
+
+def _run_report(folder: str, by: str | None, out: Path | None) -> Path:
+    """Write a run's report into its folder."""
     from analysis.report import write_report
 
-    typer.echo(f"report: {write_report(folder)}")
+    if by or out:
+        refuse(["--by and --out  are for sweeps; a run's report lies in its folder"])
+    return write_report(folder)
+
+
+def _sweep_report(store: str, by: str | None, out: Path | None) -> Path:
+    """Compare a sweep's policies and write its report."""
+    from analysis.comparisons.comparison import compare
+    from analysis.comparisons.report import write_sweep_report
+    from sim.sweeps.results import load_sweep
+
+    results = load_sweep(store)
+    axes = results.manifest["axes"]
+    along = by or (axes[0] if len(axes) == 1 else "policy" if "policy" in axes else "point")
+    beside = Path("runs") / f"report-{Path(store).name}" if "://" in store else Path(store)
+    return write_sweep_report(compare(results, along), out or beside)
 
 
 def _ready_again(

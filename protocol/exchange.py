@@ -23,6 +23,7 @@ from protocol.collateral import deposit_asset, withdraw_asset, withdrawable
 from protocol.gating import Gates
 from protocol.governance.guardian import Pauses
 from protocol.laws.invariants import InvariantError, violated
+from protocol.liquidations.failures import Failures
 from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment, of_assets
 from protocol.liquidity import Desk, open_locks, redeem, share_price, vault_desk
@@ -72,6 +73,7 @@ class Exchange:
         self.accrual = Accrual(book, rules.accrual, time)
         self.waterfall = Waterfall(book, rules.waterfall)
         self.gates = Gates(len(book.mark))
+        self.failures = Failures()
         self.halted = False
         self.pauses = Pauses()
         self.deposited, self.brought = np.zeros((2, len(book.cash)), np.int64)
@@ -185,7 +187,7 @@ class Exchange:
         self.engine.prepare(offers, gas_price, self.usable.liquidate)
         journal.deleverages.append(self.venue.relieve(self.book, time))
         for number in range(rounds):
-            candidates = self._candidates(journal)
+            candidates = self._candidates(journal, number)
             if self.halted or (len(candidates) == 0 and not self.engine.busy):
                 self.venue.prune(self.book)
                 return journal.close(number, truncated=False)
@@ -196,15 +198,16 @@ class Exchange:
             if self.prices.follow(self.quotes(), self.venue.last):
                 journal.unstick()
         self.venue.prune(self.book)
-        return journal.close(rounds, truncated=len(self._candidates(journal)) > 0)
+        return journal.close(rounds, truncated=len(self._candidates(journal, rounds)) > 0)
 
-    def _candidates(self, journal: Journal) -> Ints:
-        """Accounts below maintenance for which something may still be done in this block."""
+    def _candidates(self, journal: Journal, number: int) -> Ints:
+        """Accounts below maintenance for which something may still be done in this block; notes new ones."""
         if self.halted:
             return np.empty(0, np.int64)
         failing, liquidator = liquidatable(self.book, self.parameters), self.backstop.liquidator
         if liquidator != VAULT and below_maintenance(self.book, self.parameters, liquidator):
             failing = np.append(failing, liquidator)
+        journal.failures.append(self.failures.fresh(self.book, self.parameters, failing, number))
         if not len(failing):
             return failing
         failing = np.setdiff1d(failing, journal.stuck)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agents.actors import ActSettings
 from agents.retail_traits import UNLISTED_WEIGHT
 from agents.settings import LARGEST_USD
+from protocol.book import first_trader
 from sim.engine_checks import engine_problems
 from sim.governance.checks import governance_problems
 from sim.prices.rules import market_tables, price_rules
@@ -31,6 +32,7 @@ def cross_problems(scenario: "Scenario") -> Iterator[Problem]:
     yield from _population_problems(scenario)
     yield from _capital_problems(scenario)
     yield from _party_problems(scenario)
+    yield from _absent_problems(scenario)
     yield from _actor_problems(scenario)
     yield from _attack_problems(scenario)
     yield from _shock_problems(scenario)
@@ -134,6 +136,16 @@ def _party_problems(scenario: "Scenario") -> Iterator[Problem]:
                 rule = f"{noun}'s name is made of letters, digits, _ and -, and is no role's or other party's"
                 yield Problem("", ".".join(path), rule, shown(name), (path,))
             taken.add(name)
+
+
+def _absent_problems(scenario: "Scenario") -> Iterator[Problem]:
+    """Only traders can stay away."""
+    first = first_trader(len(scenario.markets))
+    end = first + sum(scenario.agents.counts().values())
+    for account in scenario.agents.absent:
+        if not first <= account < end:
+            rule = f"an account of a trader is one of {first} to {end - 1}"
+            yield Problem("", "agents.absent", rule, str(account), (("agents", "absent"),))
 
 
 def _actor_problems(scenario: "Scenario") -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from agents.engine.settings import RiskEngineSettings
 from agents.liquidators import LiquidatorSettings
 from agents.market_makers import MarketMakerSettings
 from agents.retail import RetailSettings
-from agents.settings import Duration, Settings, parameter
+from agents.settings import Duration, Settings, entries, parameter
 from agents.whales import WhaleSettings
 from sim.checks import cross_problems
 from sim.governance.settings import GovernanceSettings
@@ -65,6 +65,9 @@ class AgentSettings(Settings):
     actors: dict[str, ActorSettings] = parameter({}, "", description="parties of an incident, by name")
     attackers: dict[str, AnyAttack] = parameter({}, "", description="attacks, by name")
     own: dict[str, OwnSettings] = parameter({}, "", description="traders of one's own, by name")
+    absent: Annotated[tuple[int, ...], BeforeValidator(entries)] = parameter(
+        (), "", description="accounts that bring nothing, as a counterfactual; numbers as in a run's tables"
+    )
 
     def counts(self) -> dict[str, int]:
         """Number of accounts of each role and party, in the order in which they stand on the venue."""

@@ -10,12 +10,13 @@ from agents.engine.decisions import Decision
 from agents.engine.law import LAW_STAGES
 from agents.engine.targets import PARTS
 from protocol.arithmetic import MICRO
-from protocol.book import INSURANCE, VAULT, Floats, Ints, first_trader
+from protocol.book import INSURANCE, VAULT, first_trader
 from protocol.governance.governed import NAMES, scale
 from protocol.liquidations.collateral_sales import CollateralSales
-from protocol.liquidations.record import OUTCOMES, TAKEN_OVER
+from protocol.liquidations.record import OUTCOMES
 from protocol.losses.journal import STAGES, UNCOVERED
-from sim.governance.attack_tables import attack_tables, token_worth
+from sim.accounts import PROFIT, account_frame, position_frame, profits
+from sim.governance.attack_tables import attack_tables
 from sim.governance.tables import Papers
 from sim.record import Recorder
 
@@ -45,10 +46,13 @@ class Tables:
             "blocks": self.blocks(),
             "markets": self.markets(),
             "liquidations": self.liquidations(),
+            "failures": self.failures(),
             "deleverages": self.deleverages(),
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
             "agents": self.agents(),
+            "accounts": account_frame(self.recorder, self.roles),
+            "positions": position_frame(self.recorder, self.names),
         } | ({name: table() for name, table in more.items()} | papers)
 
     def _role_names(self) -> NDArray[Any]:
@@ -79,14 +83,17 @@ class Tables:
         return frame.assign(**self.recorder.traces)
 
     def markets(self) -> pd.DataFrame:
-        """One row for each block and market."""
+        """One row for each block and market.
+
+        `forced_impact` is the log of what hedges of forced trades had made of the oracle's price.
+        """
         count = len(self.names)
         block = np.repeat(self.recorder.blocks["block"], count)
         frame = pd.DataFrame(self.recorder.markets.ravel())
         frame.insert(0, "block", block)
         frame.insert(1, "time", self._times(block))
         frame.insert(2, "market", np.tile(self.names, len(self.recorder.blocks)))
-        return frame
+        return frame.assign(forced_impact=self.recorder.forced_impact.ravel())
 
     def liquidations(self) -> pd.DataFrame:
         """One row for each liquidation order."""
@@ -118,6 +125,25 @@ class Tables:
             "insurance_delta": rows["insurance"] / MICRO,
             "pool_loss_usd": rows["pool"] / MICRO,
             "outcome": np.array(OUTCOMES)[rows["outcome"]],
+        }
+        return pd.DataFrame(columns)
+
+    def failures(self) -> pd.DataFrame:
+        """One row for each position of an account that fell below maintenance, at that moment."""
+        block, rows = self.recorder.log("failures")
+        lot = self.model.units.lot[rows["market"]]
+        columns = {
+            "block": block,
+            "time": self._times(block),
+            "round": rows["round"],
+            "account": rows["account"],
+            "role": self.roles[rows["account"]],
+            "market": self.names[rows["market"]],
+            "size": rows["size"] * lot,
+            "mark": rows["mark"] / (lot * MICRO),
+            "oracle": rows["oracle"] / (lot * MICRO),
+            "equity": rows["equity"] / MICRO,
+            "maintenance": rows["maintenance"] / MICRO,
         }
         return pd.DataFrame(columns)
 
@@ -252,52 +278,16 @@ class Tables:
     def agents(self) -> pd.DataFrame:
         """One row for each role: what it brought, what it has, where it gained and lost [USD].
 
-        In equity assets count as the venue counts them, and deposits are cash. Profit takes assets at what
-        they are worth outside, when they come and at the end: bringing one is neither gain nor loss.
-        `owed` is what accounts below zero leave unpaid at the end. An attacker's tokens count at what their
-        sale would bring.
+        Sums of what `sim.accounts.profits` says of its accounts. `owed` is what accounts below zero leave
+        unpaid at the end.
         """
-        recorder, exchange = self.recorder, self.model.exchange
-        start = self._with_shares(recorder.start_equity, recorder.start_shares)
-        end = self._with_shares(recorder.equity(), exchange.book.shares)
-        had = self._with_shares(recorder.start_worth, recorder.start_shares)
-        has = self._with_shares(recorder.worth(), exchange.book.shares)
-        deposits = exchange.deposited - recorder.start_deposits
-        sent = deposits + exchange.brought - recorder.start_brought
-        outside = recorder.outside_worth() - recorder.start_outside + sent + token_worth(self.model)
-        gas = self.model.outside.gas_paid
-        liquidated = np.zeros(len(end), np.bool_)
-        orders = recorder.log("liquidations")[1]
-        liquidated[orders["account"][(orders["filled"] != 0) | (orders["outcome"] == TAKEN_OVER)]] = True
-        ruined = liquidated & (has < 0.01 * (had + np.maximum(sent, 0)))
-        frame = pd.DataFrame(
-            {
-                "role": self.roles,
-                "accounts": 1,
-                "equity_start": start / MICRO,
-                "equity_end": end / MICRO,
-                "net_deposits": deposits / MICRO,
-                "venue_pnl": (has - had - sent) / MICRO,
-                "outside_pnl": (outside + gas) / MICRO,
-                "gas_paid": gas / MICRO,
-                "owed": np.maximum(-has, 0) / MICRO,
-                "liquidated_accounts": liquidated,
-                "ruined_accounts": ruined,
-            }
-        )
-        frame.loc[frame["role"] == "venue", "accounts"] = 0
-        owned = frame["role"].isin(["vault", "pool"])
-        totals = frame[~owned].groupby("role", sort=False).sum().reset_index()
+        own = profits(self.recorder)[list(PROFIT)]
+        named = own.rename(columns={"liquidated": "liquidated_accounts", "ruined": "ruined_accounts"})
+        named.insert(0, "role", self.roles)
+        named.insert(1, "accounts", 1)
+        named.loc[named["role"] == "venue", "accounts"] = 0
+        owned = named["role"].isin(["vault", "pool"])
+        totals = named[~owned].groupby("role", sort=False).sum().reset_index()
         totals["pnl"] = totals["venue_pnl"] + totals["outside_pnl"] - totals["gas_paid"]
         totals["attacks"] = totals["role"].isin(self.model.scenario.agents.attackers)
         return totals
-
-    def _with_shares(self, owned: Ints, shares: Ints) -> Floats:
-        """What accounts own, (n,), with their shares, (m + 1, n), in the vault and pools among them."""
-        worth = owned[self.model.exchange.purses]
-        liquidator = self.model.exchange.backstop.liquidator
-        worth[0] += owned[liquidator] if liquidator != VAULT else 0
-        total = shares.sum(axis=1)
-        price = np.divide(worth, total, out=np.zeros(len(worth)), where=total > 0)
-        value: Floats = owned + price @ shares
-        return value

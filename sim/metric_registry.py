@@ -12,6 +12,7 @@ Worse = Literal["higher", "lower", ""]
 Section = Literal[
     "Prices",
     "Open interest",
+    "Capital efficiency",
     "Liquidations",
     "Who paid",
     "Venue health",
@@ -32,7 +33,7 @@ class Metric:
     label : str
         Short name for tables.
     unit : str
-        "USD", "1" (a share or ratio), "s", "1/day", "1/8h", "gwei", or what is counted.
+        "USD", "1" (a share or ratio), "x" (leverage), "s", "1/day", "1/8h", "gwei", or what is counted.
     definition : str
         One sentence.
     section : str

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from sim import engine_metrics, market_metrics, venue_metrics
+from sim import efficiency_metrics, engine_metrics, market_metrics, venue_metrics
 from sim.governance import attack_metrics
 from sim.governance import metrics as governance_metrics
 from sim.metric_registry import MARKET_METRICS, VENUE_METRICS, Metric, RunTables
@@ -20,6 +20,7 @@ __all__ = [
     "Metric",
     "attack_metrics",
     "describe",
+    "efficiency_metrics",
     "engine_metrics",
     "governance_metrics",
     "market_metrics",

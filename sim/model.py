@@ -29,7 +29,7 @@ from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
 from sim.governance.opening import let_plot, open_governance
 from sim.outside import Outside
-from sim.population import account_count, endow, settle_in
+from sim.population import account_count, endow, outsider_of, settle_in
 from sim.record import Recorder
 from sim.risk_engines import open_risk_engine
 from sim.streams import stream
@@ -58,7 +58,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         self.units = grid(scenario.protocol)
         self.world = World(scenario.world, scenario.shocks, scenario.clock, scenario.markets, seed)
         accounts = account_count(scenario)
-        self.exchange = open_exchange(scenario.protocol, self.units, self.world.outside, accounts)
+        self.exchange = open_exchange(
+            scenario.protocol, self.units, self.world.outside, accounts, outsider_of(scenario)
+        )
         self.outside = Outside(len(self.units.names), accounts)
         self.people = settle_in(self, scenario, self.units, seed)
         self.governance = open_governance(self)

@@ -15,6 +15,7 @@ from agents.custom import Guest
 from agents.depositors import Depositors, Quoting, Vault
 from agents.liquidators import Liquidators
 from agents.market_makers import MarketMakers
+from agents.outsider import Outsider
 from agents.retail import Retail
 from agents.role import Endowment, Role, Stream
 from agents.whales import Whales
@@ -41,6 +42,7 @@ class Population(NamedTuple):
     depositors: Depositors
     vault: Vault | None
     whales: Whales
+    outsider: Outsider | None
     actors: tuple[Actor, ...]
     attackers: tuple[Attack, ...]
     own: tuple[Guest, ...]
@@ -65,14 +67,20 @@ class Population(NamedTuple):
 
 def account_count(scenario: Scenario) -> int:
     """Number of accounts on the venue, its own included."""
-    return first_trader(len(scenario.markets)) + sum(scenario.agents.counts().values())
+    outsiders = 0 if scenario.world.impact.liquidations else 1
+    return first_trader(len(scenario.markets)) + sum(scenario.agents.counts().values()) + outsiders
+
+
+def outsider_of(scenario: Scenario) -> int | None:
+    """Account that takes what is liquidated, the last one, where liquidations are to move no price."""
+    return None if scenario.world.impact.liquidations else account_count(scenario) - 1
 
 
 def settle_in(model: mesa.Model, scenario: Scenario, units: Grid, seed: int) -> Population:
     """Create the roles; each owns a run of consecutive accounts behind the venue's own."""
     agents, vault, markets = scenario.agents, scenario.protocol.vault, scenario.markets
     streams = partial(stream, seed)
-    first = first_trader(len(markets))
+    first, outsider = first_trader(len(markets)), outsider_of(scenario)
 
     def next_accounts(count: int) -> Ints:
         nonlocal first
@@ -98,6 +106,7 @@ def settle_in(model: mesa.Model, scenario: Scenario, units: Grid, seed: int) -> 
         if vault.quotes or scenario.protocol.backstop.rule == "takeover"
         else None,
         Whales(model, next_accounts(agents.whales.accounts), streams, agents.whales, len(markets)),
+        Outsider(model, np.array([outsider]), streams) if outsider is not None else None,
         tuple(
             named(Actor(model, next_accounts(actor.accounts), streams, actor, units), name)
             for name, actor in agents.actors.items()
@@ -134,6 +143,15 @@ def named(party: Party, name: str) -> Party:
     """A party under the name that the scenario gives it."""
     party.name = name
     return party
+
+
+def without(role: Role, endowment: Endowment, absent: Ints) -> Endowment:
+    """An endowment of which those who are absent, (k,) accounts, bring nothing."""
+    gone = np.isin(role.accounts, absent)
+    if not gone.any():
+        return endowment
+    parts = {name: np.where(gone, 0, part) for name, part in endowment._asdict().items() if part is not None}
+    return endowment._replace(**parts)
 
 
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
@@ -177,8 +195,9 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
     """
     price, parameters = exchange.book.mark.copy(), exchange.parameters
     interest = scenario.world.share * scenario.world.open_interest * MICRO
-    crowd = people.retail.endow(interest, price, parameters)
-    large = people.whales.endow(interest, price, parameters)
+    absent = np.array(scenario.agents.absent, np.int64)
+    crowd = without(people.retail, people.retail.endow(interest, price, parameters), absent)
+    large = without(people.whales, people.whales.endow(interest, price, parameters), absent)
     residual = -crowd.size.sum(axis=1) - large.size.sum(axis=1)
     carried = np.zeros_like(residual) if exchange.venue.automated else residual
     deposits = {VAULT: scenario.protocol.vault.deposits * MICRO} if people.vault else {}
@@ -194,8 +213,10 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
         (people.liquidators, people.liquidators.endow(interest, price)),
         (people.depositors, people.depositors.endow(deposits, price)),
         (people.whales, large),
+        *([(people.outsider, people.outsider.endow(interest, price))] if people.outsider else []),
         *((party, party.endow(price)) for party in people.parties),
     ]
+    brought = [(role, without(role, endowment, absent)) for role, endowment in brought]
     for role, endowment in brought:
         bring_in(exchange, role, endowment)
     seat_counterparties(exchange, residual - carried)

@@ -24,6 +24,7 @@ from protocol.book import (
     first_trader,
 )
 from protocol.laws.invariants import unsettled
+from protocol.liquidations.failures import FAILURE
 from protocol.liquidations.record import LIQUIDATION
 from protocol.losses.deleveraging import DELEVERAGE
 from protocol.losses.journal import PAYMENT, Cascade
@@ -77,7 +78,14 @@ MARKET = np.dtype(
         )
     ]
 )
-EVENTS = {"liquidations": LIQUIDATION, "deleverages": DELEVERAGE, "payments": PAYMENT, "sales": LIQUIDATION}
+EVENTS = {
+    "liquidations": LIQUIDATION,
+    "deleverages": DELEVERAGE,
+    "payments": PAYMENT,
+    "sales": LIQUIDATION,
+    "failures": FAILURE,
+}
+TOLD = ("liquidations", "deleverages", "payments", "sales")
 
 
 class Watched(NamedTuple):
@@ -98,6 +106,7 @@ class Recorder:
         blocks, markets = model.scenario.clock.blocks, len(model.units.names)
         self.blocks = np.zeros(blocks, BLOCK)
         self.markets = np.zeros((blocks, markets), MARKET)
+        self.forced_impact = np.zeros((blocks, markets))
         self.traces: dict[str, Floats] = {name: np.zeros(blocks) for name in self._traces()}
         self.decisions: list[Decision] = []
         self.watched: list[Watched] = []
@@ -107,7 +116,14 @@ class Recorder:
         self.start_outside = self.outside_worth()
         self.start_deposits = model.exchange.deposited.copy()
         self.start_brought = model.exchange.brought.copy()
-        self.start_shares = model.exchange.book.shares.copy()
+        self._copy_book(model.exchange.book)
+
+    def _copy_book(self, book: Book) -> None:
+        """Keep what accounts held at the start, and at which prices."""
+        self.start_maintenance = accounts_risk(book, self.model.exchange.parameters)[2]
+        self.start_shares = book.shares.copy()
+        self.start_size, self.start_collateral = book.size.copy(), book.collateral.copy()
+        self.start_mark, self.start_oracle = book.mark.copy(), book.oracle.copy()
 
     def equity(self) -> NDArray[np.int64]:
         """Equity of every account on the venue, (n,), vault shares not included [micro-USD].
@@ -151,6 +167,8 @@ class Recorder:
         index = self.model.block - 1
         self._record_block(self.blocks[index], orders, fills, cascade)
         self._record_markets(self.markets[index], fills, cascade, premium)
+        seen = (self.model.exchange.prices.feed.observed / self.model.seconds).astype(int)
+        self.forced_impact[index] = self.model.world.forced_impact[seen, np.arange(len(seen))]
         for name, value in self._traces().items():
             self.traces[name][index] = value
         for name in EVENTS:
@@ -236,13 +254,16 @@ class Recorder:
         return np.concatenate(self.event_blocks[name]), np.concatenate(self.events[name])
 
     def transcript(self) -> str:
-        """Hash of all events and of the final state: equal runs have equal transcripts."""
+        """Hash of all events and of the final state: equal runs have equal transcripts.
+
+        Who fell below maintenance follows from the rest, as does what forced trades did to prices.
+        """
         digest = hashlib.sha256()
         traces = self.traces.values()
         state: tuple[Rows, ...] = (self.blocks, self.markets, *self.model.exchange.book, *traces)
         for part in state:
             digest.update(np.ascontiguousarray(part).tobytes())
-        for name in self.events:
+        for name in TOLD:
             blocks, rows = self.log(name)
             digest.update(blocks.tobytes() + rows.tobytes())
         digest.update(self.model.outside.size.tobytes())

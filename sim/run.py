@@ -75,7 +75,7 @@ def run(scenario: Scenario, seed: int, progress: Callable[[Progress], None] | No
             model.step()
             if progress and (block % REPORTED_BLOCKS == 0 or block == scenario.clock.blocks):
                 progress(_progress(model))
-        return _result(model)
+        return finished(model)
     finally:
         model.close()
 
@@ -93,7 +93,8 @@ def _progress(model: Model) -> Progress:
     )
 
 
-def _result(model: Model) -> Result:
+def finished(model: Model) -> Result:
+    """What a model that has come to its end leaves behind."""
     tables = Tables(model.recorder).all()
     summary = summarise(tables, model.units.names, model.seconds)
     accounts = len(model.exchange.book.cash)

@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from sim.run import Result
 PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "mesa", "pydantic", "altair")
 
 
-def write_run(result: Result, folder: Path) -> None:
+def write_run(result: Result, folder: Path, notes: Mapping[str, Any] | None = None) -> None:
     """Write a run's folder; every file is written whole or not at all.
 
     Parameters
     ----------
     folder : Path
         Created if missing; must be empty.
+    notes : mapping, optional
+        What else the manifest is to say.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -29,7 +32,7 @@ def write_run(result: Result, folder: Path) -> None:
         table.to_parquet(partial, index=False, compression="zstd")
         partial.rename(folder / f"{name}.parquet")
     write_json(folder / "summary.json", dict(result.summary))
-    write_json(folder / "manifest.json", manifest(result))
+    write_json(folder / "manifest.json", manifest(result) | dict(notes or {}))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from protocol.arithmetic import MICRO
 from protocol.book import FUND, Book, Floats, Ints, market_accounts, open_book
 from protocol.exchange import Exchange
+from protocol.liquidations.absorption import Absorption
 from protocol.liquidations.closes import Closes
 from protocol.liquidations.collateral_sales import OUTSIDE, CollateralSales, SaleTerms
 from protocol.liquidations.keepers import AuctionRule
@@ -70,8 +71,13 @@ def grid(settings: ProtocolSettings) -> Grid:
     return Grid(tuple(settings.markets), lot, np.rint(tick * lot * MICRO).astype(np.int64))
 
 
-def open_exchange(settings: ProtocolSettings, units: Grid, prices: Floats, accounts: int) -> Exchange:
-    """An empty venue at opening prices, (m,) [USD per base unit]."""
+def open_exchange(
+    settings: ProtocolSettings, units: Grid, prices: Floats, accounts: int, outsider: int | None = None
+) -> Exchange:
+    """An empty venue at opening prices, (m,) [USD per base unit].
+
+    With an `outsider`, liquidations move no price: that account takes what they close.
+    """
     book = open_book(accounts, units.price(prices))
     if settings.venue.kind == "order_book":
         isolated = np.array([market.isolated for market in settings.markets.values()])
@@ -79,7 +85,7 @@ def open_exchange(settings: ProtocolSettings, units: Grid, prices: Floats, accou
     if settings.venue.kind == "skew_pool" or settings.backstop.purse < 1:
         book.counterparty[:] = book.counterparty[0]
     venue = open_venue(settings, units, book)
-    engine = open_engine(settings, venue, book)
+    engine = open_engine(settings, venue, book, outsider)
     return Exchange(book, venue, engine, risk_parameters(settings), rules(settings), 0.0)
 
 
@@ -120,12 +126,14 @@ def _skew_parameters(settings: ProtocolSettings) -> SkewParameters:
     )
 
 
-def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
+def open_engine(settings: ProtocolSettings, venue: Venue, book: Book, outsider: int | None) -> Engine:
     """How failing accounts are closed, and their assets sold if the venue takes any.
 
     A pool that seizes accounts keeps their assets.
     """
     closing = open_closing(settings, venue, book)
+    if outsider is not None:
+        closing = absorbed(closing, outsider)
     assets = [market.collateral for market in settings.markets.values()]
     taken = any(asset.maintenance_weight > 0 for asset in assets)
     if not taken or isinstance(settings.liquidation, WindowSettings):
@@ -136,6 +144,16 @@ def open_engine(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:
         buyer=OUTSIDE,
     )
     return CollateralSales(closing, terms, len(book.mark))
+
+
+def absorbed(closing: Engine, outsider: int) -> Engine:
+    """An engine whose liquidations move no price; a pool that closes at the oracle's price is one already."""
+    match closing:
+        case Slices() | Tranches():
+            return Absorption(closing, closing.venue, outsider)
+        case Transfers():
+            return Absorption(closing, None, outsider)
+    return closing
 
 
 def open_closing(settings: ProtocolSettings, venue: Venue, book: Book) -> Engine:

@@ -70,6 +70,13 @@ def bad_debt_gross_usd(run: RunTables) -> float | None:
     return float(run.waterfall["amount_usd"].sum())
 
 
+@venue_metric("Bad debt over starting OI", "1", "Who paid", worse="higher")
+def bad_debt_share(run: RunTables) -> float | None:
+    """Gross bad debt over the open interest of all markets in USD at the end of the first block."""
+    opening = run.markets.loc[run.markets["block"] == run.markets["block"].min(), "open_interest_usd"].sum()
+    return _ratio(bad_debt_gross_usd(run) or 0.0, float(opening))
+
+
 @venue_metric("Bankrupt accounts", "accounts", "Who paid", worse="higher")
 def bankrupt_accounts(run: RunTables) -> float | None:
     """Number of different accounts whose shortfall somebody else had to bear."""

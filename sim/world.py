@@ -69,6 +69,8 @@ class World:
         self.transient = np.zeros(len(markets))
         self.pressure = np.zeros(len(markets))
         self.forced = np.zeros(len(markets))
+        self.forced_permanent, self.forced_transient, self.forced_pressure = np.zeros((3, len(markets)))
+        self.forced_impact = np.zeros((clock.blocks + 1, len(markets)))
         self.outside = self.fundamental[0].copy()
         self.block = 0
 
@@ -91,7 +93,11 @@ class World:
             Net purchases outside during the last block [USD].
         """
         self.block += 1
-        self._press(self._felt(flow) + self.shocks.flow[self.block])
+        forced = self._forced_part(flow)
+        if not self.settings.impact.liquidations:
+            flow, forced = flow - forced, np.zeros_like(forced)
+        self._press(flow + self.shocks.flow[self.block])
+        self._trace(forced)
         before = self.outside
         self.outside = self.fundamental[self.block] * np.exp(self.permanent + self.transient)
         returns = np.log(self.outside / before)
@@ -116,6 +122,23 @@ class World:
             self.pressure += flow / self.depth
             root = np.sign(self.pressure) * np.sqrt(np.abs(self.pressure))
             self.transient = (1 - impact.permanent) * impact.coefficient * root / 100
+
+    def _trace(self, forced: Floats) -> None:
+        """Follow what of the impact is that of forced trades, (m,) [USD]: what is gone without them."""
+        impact = self.settings.impact
+        push = impact.coefficient * forced / 100
+        self.forced_permanent += impact.permanent * push / self.normal_depth
+        if impact.law == "linear":
+            self.forced_transient *= memory(self.seconds, impact.half_life)
+            self.forced_transient += (1 - impact.permanent) * push / self.depth
+        else:
+            self.forced_pressure *= memory(self.seconds, impact.half_life / 2)
+            self.forced_pressure += forced / self.depth
+            left = self.pressure - self.forced_pressure
+            root = np.sign(left) * np.sqrt(np.abs(left))
+            without = (1 - impact.permanent) * impact.coefficient * root / 100
+            self.forced_transient = self.transient - without
+        self.forced_impact[self.block] = self.forced_permanent + self.forced_transient
 
     def _price_gas(self) -> None:
         """Let gas follow what everybody has used, and what others will pay when prices move."""
@@ -152,13 +175,13 @@ class World:
         root = np.sign(flow) * np.sqrt(np.abs(flow) / self.depth)
         return np.exp(2 / 3 * impact.coefficient * root / 100)
 
-    def _felt(self, flow: Floats) -> Floats:
-        """The flow that moves the price: without forced hedges, if the scenario takes their impact away."""
-        forced = np.where(
+    def _forced_part(self, flow: Floats) -> Floats:
+        """The part of a flow, (m,) [USD], that hedges forced trades; they are done with then."""
+        forced: Floats = np.where(
             self.forced * flow > 0, np.sign(flow) * np.minimum(abs(flow), abs(self.forced)), 0.0
         )
         self.forced -= forced
-        return flow if self.settings.impact.liquidations else flow - forced
+        return forced
 
     def _observe(self, returns: Floats) -> None:
         """Update volatility, trend and depth after a block's log returns, (m,)."""

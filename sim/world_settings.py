@@ -115,7 +115,9 @@ class ImpactSettings(Settings):
     participation: float = parameter(
         1.0, "1/min", gt=0, description="largest net flow outside, of the depth within 1 %; the rest waits"
     )
-    liquidations: bool = parameter(True, "1", description="forced flow moves the price too")
+    liquidations: bool = parameter(
+        True, "1", description="forced trades move prices; false, the counterfactual: an outsider takes them"
+    )
 
 
 class SentimentSettings(Settings):

@@ -66,7 +66,7 @@ def _market(name: str, index: int, blocks: int, fall: float) -> pd.DataFrame:
             "outside_flow_usd": -liquidated, "depth_usd": 2e7 * (1 - 0.8 * stress) / (index + 1),
             "venue_depth_usd": 1.5e6 * (1 - 0.95 * stress), "premium": -1e-3 * stress,
             "funding_rate": 1e-4 - 5e-4 * stress,
-            "initial_margin": 0.05, "maintenance_margin": 0.03,
+            "initial_margin": 0.05, "maintenance_margin": 0.03, "forced_impact": -0.02 * slide,
         }
     )  # fmt: skip
 
@@ -189,6 +189,19 @@ def _manifest(names: tuple[str, ...], blocks: int) -> dict:
     }  # fmt: skip
 
 
+def _failures(liquidations: pd.DataFrame) -> pd.DataFrame:
+    """Each account as it stood when it was first liquidated."""
+    first = liquidations.drop_duplicates("account")
+    kept = ["block", "time", "round", "account", "role", "market"]
+    return first[kept].assign(
+        size=-first["size"],
+        mark=first["mark"],
+        oracle=first["oracle"],
+        equity=first["equity_before"],
+        maintenance=first["maintenance_before"],
+    )
+
+
 def write_run_folder(
     folder: Path, names: tuple[str, ...] = ("BTC", "ETH"), blocks: int = 600, fall: float = 0.5
 ) -> Path:
@@ -199,6 +212,7 @@ def write_run_folder(
     tables = {
         "markets": markets,
         "liquidations": _liquidations(markets),
+        "failures": _failures(_liquidations(markets)),
         "deleverages": _deleverages(markets),
     }
     tables["waterfall"] = _waterfall(tables["liquidations"])

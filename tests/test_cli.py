@@ -223,6 +223,13 @@ def test_a_report_needs_a_finished_run(tmp_path: Path) -> None:
     assert "manifest.json is missing" in result.stderr
 
 
+def test_a_report_of_a_run_takes_no_option_of_a_sweep(finished: tuple[Path, Result]) -> None:
+    result = invoke("report", finished[0], "--by", "policy")
+
+    assert result.exit_code == 2
+    assert "are for sweeps" in result.stderr
+
+
 def test_help_waits_for_no_compiler_and_no_table_library() -> None:
     heavy = "numpy pandas numba mesa altair pydantic pyarrow yaml"
     code = f"import seawall, sys; print([name for name in {heavy.split()} if name in sys.modules])"

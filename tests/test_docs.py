@@ -16,6 +16,9 @@ PAGES = (
     "docs/governance.md",
     "docs/governance-people.md",
     "docs/governance-attacks.md",
+    "docs/cascades.md",
+    "docs/tails.md",
+    "docs/fairness.md",
     "README.md",
 )
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_folder import write_run_folder
 
-from analysis.figures import FIGURES, draw, write_images
-from analysis.narrative import headline, move, paid_by_stage, waterfall_finding
+from analysis.figures import ALL_FIGURES, FIGURES, THEMES, draw, write_images
+from analysis.narrative import STAGES, headline, move, paid_by_stage, verdict, waterfall_finding
 from analysis.style import extremes
 from analysis.tables import Run, load_run
 from analysis.venue_figures import bin_seconds
@@ -127,6 +127,39 @@ def test_the_story_of_a_crash_and_of_a_calm_run(runs) -> None:
     assert "$163K stayed uncovered" in crash
     assert "No account was liquidated." in calm
     assert "No bad debt arose" in calm
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ({}, "The venue held: no account left a debt for others to pay."),
+        ({"insurance_fund": 2e6}, "The venue held: its own means bore the $2.00M of bad debt."),
+        ({"insurance_fund": 1e6, "backstop_vault": 1e6}, "its own means bore the $2.00M"),
+        (
+            {"insurance_fund": 1e6, "auto_deleveraging": 5e5, "liquidity_pool": 5e5},
+            "were not enough: of $2.00M of bad debt, $1.00M fell on liquidity providers and auto-deleveraged",
+        ),
+        ({"socialised_loss": 1e6}, "$1.00M fell on all accounts as socialised loss."),
+        (
+            {"insurance_fund": 1e6, "auto_deleveraging": 5e5, "uncovered": 5e5},
+            "The venue did not hold: of $2.00M of bad debt, $500K stayed uncovered at the end.",
+        ),
+    ],
+)
+def test_the_verdict_follows_from_who_paid(runs, stages, words) -> None:
+    run = runs["calm"]
+    rows = [{"block": 0, "stage": stage, "amount_usd": usd} for stage, usd in stages.items()]
+    paid = pd.DataFrame(rows, columns=["block", "stage", "amount_usd"])
+    summary = {**run.summary, "bad_debt_gross_usd": paid["amount_usd"].sum()}
+
+    assert words in verdict(Run(**{**run.__dict__, "waterfall": paid, "summary": summary}))
+    assert set(stages) <= set(STAGES)
+
+
+def test_every_figure_has_one_place_on_the_page() -> None:
+    places = [name for _, names in THEMES.values() for name in names]
+
+    assert sorted(places) == sorted(ALL_FIGURES)
 
 
 def test_an_image_has_the_same_bytes_each_time(runs, tmp_path) -> None:

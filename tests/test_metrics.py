@@ -11,6 +11,7 @@ from run_folder import (
 )
 from small import calmed
 
+from analysis.tables import TABLES
 from sim.metrics import METRICS, describe, summarise
 
 HALF_HOUR = 1800
@@ -37,6 +38,7 @@ def _tables() -> dict[str, pd.DataFrame]:
     blocks = pd.DataFrame(
         {
             "block": range(4), "time": times, "gas": [20.0, 30.0, 90.0, 40.0],
+            "trader_equity": [500.0, 480.0, 243.0, 0.0], "fees_collected": [1.0, 2.0, 4.0, 6.0],
             "insurance_fund": [50.0, 60.0, 10.0, 20.0], "vault_equity": [400.0, 400.0, 380.0, 380.0],
             "negative_equity": [0.0, 0.0, 5.0, 0.0],
             "outside_deficit": [0.0, 0.0, 6.0, 4.0], "liquidatable": [0, 2, 3, 0],
@@ -44,10 +46,13 @@ def _tables() -> dict[str, pd.DataFrame]:
         }
     )  # fmt: skip
     liquidations = [
-        {"time": times[1], "account": 7, "size": 1.0, "filled": 0.5, "oracle": 120.0},
-        {"time": times[2], "account": 8, "size": -5.0, "filled": -4.0, "oracle": 72.0},
-        {"time": times[2], "account": 9, "size": -1.0, "filled": 0.0, "oracle": 72.0},
-    ]
+        {"time": times[1], "account": 7, "size": 1.0, "filled": 0.5, "oracle": 120.0, "fee_usd": 2.0,
+         "insurance_delta": 3.0},
+        {"time": times[2], "account": 8, "size": -5.0, "filled": -4.0, "oracle": 72.0, "fee_usd": 0.0,
+         "insurance_delta": -50.0},
+        {"time": times[2], "account": 9, "size": -1.0, "filled": 0.0, "oracle": 72.0, "fee_usd": 0.0,
+         "insurance_delta": 0.0},
+    ]  # fmt: skip
     waterfall = [
         {"account": 8, "stage": "insurance_fund", "amount_usd": 50.0},
         {"account": 8, "stage": "backstop_vault", "amount_usd": 20.0},
@@ -90,7 +95,11 @@ def _tables() -> dict[str, pd.DataFrame]:
         ("liquidation_unfilled_share", (60 + 72 + 72) / (120 + 360 + 72)),
         ("forced_hour_share", 310 / 1000),
         ("bad_debt_gross_usd", 88.0),
+        ("bad_debt_share", 0.088),
         ("bankrupt_accounts", 2),
+        ("system_leverage", (2 + 3 + 2) / 3),
+        ("trader_cost", (5 + 5) / 1000),
+        ("funding_cost", 0.0002 * (1000 + 720) / 16 / 1000),
         ("insurance_fund_paid_usd", 50.0),
         ("bad_debt_after_fund_usd", 38.0),
         ("bad_debt_after_vault_usd", 18.0),
@@ -141,6 +150,26 @@ def test_metrics_of_a_risk_engine_agree_with_the_count_by_hand() -> None:
     assert summary["engine_caused_share"] == pytest.approx(90 / 360)
 
 
+def test_margins_in_force_say_what_leverage_was_usable_and_how_much_of_it_was_used() -> None:
+    tables = _tables()
+    tables["markets"]["initial_margin"] = [0.05, 0.1, 0.1, 0.2]
+    summary = summarise(tables, ["BTC"], HALF_HOUR)
+
+    assert summary["usable_leverage_BTC"] == pytest.approx((20 + 10 + 10 + 5) / 4)
+    assert summary["margin_utilisation"] == pytest.approx((0.2 + 0.6 + 0.4) / 3)
+
+
+def test_a_venue_without_traders_money_or_volume_has_no_leverage_and_no_cost() -> None:
+    tables = _tables()
+    tables["blocks"]["trader_equity"] = 0.0
+    tables["markets"]["volume_usd"] = 0.0
+    tables["markets"]["open_interest_usd"] = 0.0
+    summary = summarise(tables, ["BTC"], HALF_HOUR)
+
+    for metric in ("system_leverage", "trader_cost", "funding_cost", "bad_debt_share"):
+        assert summary[metric] is None, metric
+
+
 def test_a_run_without_an_engine_has_none_of_its_metrics() -> None:
     summary = summarise(_tables(), ["BTC"], HALF_HOUR)
 
@@ -183,8 +212,8 @@ def test_bad_debt_falls_stage_by_stage_to_what_nobody_paid(tmp_path) -> None:
 
 def test_the_made_up_folder_has_the_tables_of_a_real_run(tmp_path) -> None:
     folder = write_run_folder(tmp_path / "run")
-    for name, table in calmed().tables.items():
-        assert list(pd.read_parquet(folder / f"{name}.parquet")) == list(table), name
+    for name in (*TABLES, "failures"):
+        assert list(pd.read_parquet(folder / f"{name}.parquet")) == list(calmed().tables[name]), name
 
 
 def test_every_number_of_a_summary_has_its_metric() -> None:

@@ -239,3 +239,55 @@ def test_profit_outside_is_before_gas_and_counts_what_was_sent_to_the_venue() ->
 
             assert found["outside_pnl"] - found["gas_paid"] == pytest.approx(gained)
         assert rows.loc["liquidators", "gas_paid"] > 100
+
+
+TRADERS = ("retail", "market_makers", "arbitrageurs", "liquidators", "depositors")
+
+
+def test_accounts_add_up_to_their_roles(result: Result) -> None:
+    rows, roles = result.tables["accounts"], result.tables["agents"].set_index("role")
+    sums = rows.groupby("role").sum(numeric_only=True)
+    same = [
+        "equity_start",
+        "equity_end",
+        "net_deposits",
+        "venue_pnl",
+        "outside_pnl",
+        "gas_paid",
+        "owed",
+        "pnl",
+    ]
+
+    assert rows["account"].is_unique
+    np.testing.assert_allclose(sums.loc[list(TRADERS), same], roles.loc[list(TRADERS), same], atol=1e-2)
+    assert sums["liquidated"].to_dict() == roles.loc[sums.index, "liquidated_accounts"].to_dict()
+    np.testing.assert_allclose(rows["pnl"], rows["wealth_end"] - rows["wealth_start"], atol=1e-3)
+
+
+def test_accounts_bear_the_haircuts_that_deleveraging_recorded(result: Result) -> None:
+    rows, fills = result.tables["accounts"].set_index("account"), result.tables["deleverages"]
+    of_traders = fills[fills["counterparty"].isin(rows.index)]
+    cut = of_traders.groupby("counterparty")["haircut_usd"].sum().reindex(rows.index, fill_value=0.0)
+
+    np.testing.assert_allclose(rows["haircut_usd"], cut, atol=1e-3)
+    assert rows["deleveraged_usd"].sum() == pytest.approx(of_traders["notional_usd"].sum())
+
+
+def test_what_is_socialised_is_charged_to_accounts_or_unknown(result: Result) -> None:
+    paid, rows = result.tables["waterfall"], result.tables["accounts"]
+    shared = paid.loc[paid["stage"] == "socialised_loss", "amount_usd"]
+    if result.scenario.protocol.last_resort == "index":
+        assert rows["socialised_usd"].isna().all()
+    else:
+        assert rows["socialised_usd"].sum() == pytest.approx(shared.sum(), abs=1e-6 * 548 * (1 + len(shared)))
+
+
+def test_positions_of_the_beginning_balance_and_need_the_margin_that_accounts_tell(result: Result) -> None:
+    held, rows = result.tables["positions"], result.tables["accounts"].set_index("account")
+    first = result.tables["markets"].query("block == 1").set_index("market")["maintenance_margin"]
+    needed = held["notional_usd"].abs() * held["market"].astype(str).map(first)
+
+    assert abs(held["size"].sum()) < 1e-6 * held["size"].abs().sum()
+    if result.scenario.protocol.preset == "dydx_v4":
+        of_traders = needed.groupby(held["account"]).sum().reindex(rows.index, fill_value=0.0)
+        np.testing.assert_allclose(rows["maintenance_start"], of_traders, rtol=1e-3)

@@ -12,7 +12,10 @@ from small import SEED, calm, crash, crashed
 from sim.run import run
 from sim.store import git_revision, package_version, write_json, write_run
 
-TABLES = ("blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents")
+TABLES = (
+    "blocks", "markets", "liquidations", "deleverages", "waterfall", "parameters", "agents",
+    "failures", "accounts", "positions",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,26 @@ def answer(comparison: Comparison) -> list[str]:
     return "\n\n".join(" ".join(_findings(rows, drawing)) for rows in tables if rows).split("\n")
 
 
+def verdict(comparison: Comparison) -> str:
+    """How many policies are shown better or worse than the baseline in what is measured first: a sentence."""
+    frame = comparison.frame
+    first = frame.iloc[0]
+    rows = frame[(frame["metric"] == first["metric"]) & (frame["statistic"] == first["statistic"])]
+    counted = {name: int((rows["verdict"] == name).sum()) for name in VERDICTS}
+    told = [
+        f"{number} {'is' if number == 1 else 'are'} shown {name}"
+        for name, number in counted.items()
+        if number
+    ]
+    silent = len(rows) - sum(counted.values())
+    whole = f"Of {count(len(rows), 'alternative')} to {comparison.baseline}"
+    about = f"in {measured(first.to_dict())}, over {runs_of(first.to_dict())}"
+    if not told:
+        return f"{whole}, none is shown to differ {about}."
+    rest = f"; no difference is shown for {'the other' if silent == 1 else f'the other {silent}'}"
+    return f"{whole}, {joined(told)} {about}{rest if silent else ''}."
+
+
 def measured(row: Row) -> str:
     """Name of what a row compares, within a sentence: bad debt, gross (VaR 95 %)."""
     label = str(row["label"])

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocol.book import Ints, Rows
+from protocol.liquidations.failures import FAILURE
 from protocol.liquidations.record import LIQUIDATION
 from protocol.losses.deleveraging import DELEVERAGE
 
@@ -28,6 +29,7 @@ STAGES = (
 NOBODY = np.empty(0, np.int64)
 PAYMENT = np.dtype([(name, np.int64) for name in ("round", "account", "stage", "amount")])
 NO_SALES = np.zeros(0, LIQUIDATION)
+NO_FAILURES = np.zeros(0, FAILURE)
 
 
 class Cascade(NamedTuple):
@@ -45,6 +47,8 @@ class Cascade(NamedTuple):
         Losses that somebody else than the trader bore, by stage [micro-USD].
     sales : (h,) LIQUIDATION
         Assets of failing accounts sold, or offered in vain.
+    failures : (g,) FAILURE
+        Positions of accounts that fell below maintenance.
     """
 
     rounds: int
@@ -53,6 +57,7 @@ class Cascade(NamedTuple):
     deleverages: Rows
     payments: Rows
     sales: Rows = NO_SALES
+    failures: Rows = NO_FAILURES
 
 
 class Journal:
@@ -65,6 +70,7 @@ class Journal:
         self.liquidations: list[Rows] = []
         self.deleverages: list[Rows] = []
         self.sales: list[Rows] = []
+        self.failures: list[Rows] = []
         self.payments: list[tuple[int, int, int, int]] = []
         self.attempts: list[int] = []
         self.stuck: Ints = NOBODY
@@ -103,4 +109,5 @@ class Journal:
             rows(self.deleverages, DELEVERAGE),
             payments,
             rows(self.sales, LIQUIDATION),
+            rows(self.failures, FAILURE),
         )

@@ -62,11 +62,17 @@ class Waterfall:
     ----------
     book : Book
     rules : WaterfallRules
+
+    Attributes
+    ----------
+    charged : (n,) int64
+        What losses shared by notional have cost each account so far [micro-USD].
     """
 
     def __init__(self, book: Book, rules: WaterfallRules) -> None:
         self.book = book
         self.rules = rules
+        self.charged = np.zeros_like(book.cash)
 
     def rescue(
         self, parameters: RiskParameters, order: Row, moment: Moment, previous: Ints, journal: Journal
@@ -149,6 +155,7 @@ class Waterfall:
         elif rule == "socialise":
             charges = np.zeros_like(book.cash)
             journal.pay(number, account, SOCIALISED_LOSS, socialise(book, account, deficit, charges))
+            self.charged += charges
         elif rule == "index":
             from_fees = pay_from_pool(book, market, account, deficit)
             journal.pay(number, account, LIQUIDITY_POOL, from_fees)

@@ -128,6 +128,19 @@ class Governance:
         self.receipts: dict[int, int] = {}
         self._sent = 0
 
+    def reform(self, settings: GovernanceSettings) -> None:
+        """Let other settings hold from now on; what is under way goes on by them."""
+        self.settings = self.enactment.settings = settings
+        self.guardian.rules = guardian_rules(settings.guardian)
+        self.crowd.watch.settings = settings.guardian
+        self.process.order = order(settings)
+        for name, route in self._routes().items():
+            held = self.process.routes[name]
+            if isinstance(held, Steward) and isinstance(route, Steward):
+                held.rules = route.rules
+            if isinstance(held, Governor) and isinstance(route, Governor):
+                held.rules = route.rules
+
     def _routes(self) -> dict[str, Route]:
         routes: dict[str, Route] = {
             "direct": Steward(StewardRules(review=self.settings.review)),

@@ -1,0 +1,82 @@
+"""Accounts whose absence would have shrunk a cascade most: found by their pushes, proved by a run without."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.cascades import Anatomy
+from analysis.reductions import Report, reduced, scenario_of
+from sim.configuration import Scenario
+from sim.rerun import changed
+from sim.run import run
+
+Floats = NDArray[np.float64]
+OUTCOMES = ("bad_debt_gross_usd", "liquidated_usd")
+EVERYBODY = "everybody"
+
+
+def influence(found: Anatomy) -> Floats:
+    """What each failure's liquidation has brought about, itself included, (n,) [USD].
+
+    Its own volume and, by its shares, that of all failures that it pushed, and that these pushed in turn.
+    """
+    credit = np.zeros(len(found.moves))
+    total = found.failures["liquidated_usd"].to_numpy(dtype=float).copy()
+    falls = dict(iter(found.falls.groupby("failure")))
+    pushes = dict(iter(found.pushes.groupby("failure")))
+    for failure in range(len(total) - 1, -1, -1):
+        if failure in pushes:
+            made = pushes[failure]
+            total[failure] += made["share"].to_numpy() @ credit[made["move"]]
+        if failure in falls:
+            came = falls[failure]
+            np.add.at(credit, came["move"], came["share"].to_numpy() * total[failure])
+    return total
+
+
+def suspects(found: Anatomy, count: int) -> pd.DataFrame:
+    """Accounts with the largest influence: `account`, `role`, `liquidated_usd`, `influence_usd` [USD]."""
+    frame = found.failures.assign(influence_usd=influence(found))
+    columns = {"role": "first", "liquidated_usd": "sum", "influence_usd": "sum"}
+    by_account = frame.groupby("account").agg(columns).reset_index()
+    return by_account.nlargest(count, "influence_usd").reset_index(drop=True)
+
+
+def reduce_cascade(name: str, scenario: Scenario, seed: int) -> dict[str, float]:
+    """Bad debt and volume liquidated in one run [USD]."""
+    summary = run(scenario, seed).summary
+    return {outcome: float(summary[outcome] or 0.0) for outcome in OUTCOMES}
+
+
+def without_each(
+    scenario: Scenario,
+    seed: int,
+    accounts: Sequence[int],
+    workers: int | None = None,
+    report: Report | None = None,
+) -> pd.DataFrame:
+    """The same run without one account after the other.
+
+    Returns
+    -------
+    DataFrame
+        One row for each account: `account`, and for each outcome what it was `without`, and what its absence
+        `saves` [USD]. Runs that failed are missing.
+    """
+    arms = {EVERYBODY: scenario} | {
+        str(account): changed(scenario, {"agents.absent": [*scenario.agents.absent, account]})
+        for account in accounts
+    }
+    rows = reduced(arms, [seed], reduce_cascade, workers, report)
+    found = {scenario_of(row.key): row.metrics for row in rows if row.status == "done"}
+    whole = found[EVERYBODY]
+    table = [
+        {"account": account}
+        | {f"without_{name}": found[str(account)][name] for name in OUTCOMES}
+        | {f"saves_{name}": (whole[name] or 0.0) - (found[str(account)][name] or 0.0) for name in OUTCOMES}
+        for account in accounts
+        if str(account) in found
+    ]
+    return pd.DataFrame(table)

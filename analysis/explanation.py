@@ -1,0 +1,238 @@
+"""What happened in a run and what caused it: cascades, counterfactuals, and the accounts that mattered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from analysis.attribution import CAUSES, WORLD, Attribution, amplification, applying, attribute
+from analysis.cascades import Anatomy, anatomy
+from analysis.critical_accounts import suspects, without_each
+from analysis.reductions import Report
+from analysis.tables import Run, load_run
+from analysis.waves import reproduction, waves
+from analysis.wording import count, duration, joined, percent, quantity, usd
+from sim.metrics import describe
+from sim.problems import Problem, ScenarioError, suggestion
+from sim.rerun import recorded
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What happened in a run and what caused it.
+
+    Attributes
+    ----------
+    run : Run
+    anatomy : Anatomy
+    cascades : DataFrame
+        See `analysis.waves.waves`.
+    attribution : Attribution
+    accounts : DataFrame
+        Accounts with the most influence, and what their absence saves.
+    """
+
+    run: Run
+    anatomy: Anatomy
+    cascades: pd.DataFrame
+    attribution: Attribution
+    accounts: pd.DataFrame
+
+
+def explain(
+    folder: str | Path,
+    seeds: int = 4,
+    causes: Sequence[str] = (),
+    accounts: int = 5,
+    workers: int | None = None,
+    report: Report | None = None,
+) -> Explanation:
+    """Explain a finished run.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the run.
+    seeds : int
+        Worlds for the counterfactuals: that of the run, and the next ones.
+    causes : sequence of str
+        Names of causes; all that the scenario has if none is given.
+    accounts : int
+        How many accounts' absence is tried out.
+    workers, report
+        As for `analysis.reductions.reduced`.
+
+    Raises
+    ------
+    ScenarioError
+        When no run of this version lies there, or a cause does not exist.
+    """
+    scenario, seed = recorded(folder)
+    known = [each.name for each in CAUSES]
+    unknown = [name for name in causes if name not in known]
+    if unknown:
+        rule = f"a cause is one of {', '.join(known)}{suggestion(unknown[0], known)}"
+        raise ScenarioError([Problem("--cause", "", rule, unknown[0])])
+    run = load_run(folder)
+    found = anatomy(run)
+    shares = attribute(scenario, range(seed, seed + seeds), applying(scenario, causes), workers, report)
+    first = suspects(found, accounts) if accounts else pd.DataFrame({"account": []})
+    removed = without_each(scenario, seed, first["account"].astype(int).tolist(), workers, report)
+    table = first.merge(removed, on="account") if len(first) and len(removed) else first
+    return Explanation(run, found, waves(run, found=found), shares, table)
+
+
+def write_explanation(found: Explanation, folder: Path) -> None:
+    """Write every table as CSV, and the causal graph, into a new folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "cascades": found.cascades,
+        "failures": found.anatomy.failures,
+        "moves": found.anatomy.moves,
+        "pushes": found.anatomy.pushes,
+        "falls": found.anatomy.falls,
+        "attribution": found.attribution.shares,
+        "counterfactuals": found.attribution.rows,
+        "accounts": found.accounts,
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def explanation_tables(found: Explanation) -> list[Table]:
+    """Cascades, causes and accounts, for the terminal."""
+    return [_cascades(found), _causes(found), _accounts(found)]
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(title, no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _cascades(found: Explanation) -> Table:
+    columns = (
+        "accounts",
+        "liquidated",
+        "by others",
+        "R0",
+        "most",
+        "deepest",
+        "first ADL",
+        "bad debt",
+        "ended",
+    )
+    table = _table("cascade", columns)
+    rows = found.cascades
+    for _, row in rows.nlargest(SHOWN, "liquidated_usd").sort_values("begin").iterrows() if len(rows) else ():
+        table.add_row(
+            f"{row['begin']:%d %b %H:%M} to {row['end']:%H:%M}",
+            f"{row['failures']:,}",
+            usd(row["liquidated_usd"]),
+            percent(row["endogenous"]),
+            f"{row['first_generation']:.2f}",
+            f"{row['largest_reproduction']:.2f}",
+            f"{row['deepest']}",
+            "" if np.isnan(row["first_deleverage"]) else duration(row["first_deleverage"]),
+            usd(row["bad_debt_usd"]),
+            "converged" if not row["truncated"] else f"cut short {count(row['truncated'], 'time')}",
+        )
+    return table
+
+
+def _causes(found: Explanation) -> Table:
+    shares = found.attribution.shares
+    outcomes = [name for name in dict.fromkeys(shares["outcome"]) if _told_at_all(shares, name)]
+    labels = {each.name: each.label for each in CAUSES} | {WORLD: "the world alone"}
+    names = list(dict.fromkeys(shares["cause"]))
+    table = _table(f"what it is due to, {count(found.attribution.seeds, 'seed')}", [labels[n] for n in names])
+    for outcome in outcomes:
+        metric = describe(outcome, found.run.names)
+        by = shares[shares["outcome"] == outcome].set_index("cause")
+        cells = [_interval(by.loc[name], metric.unit) for name in names]
+        table.add_row(f"{metric.label} {metric.subject}".strip(), *cells)
+    return table
+
+
+def _told_at_all(shares: pd.DataFrame, outcome: str) -> bool:
+    """Whether there is anything of an outcome."""
+    return bool((shares.loc[shares["outcome"] == outcome, "value"].abs() > 0).any())
+
+
+def _interval(row: pd.Series, unit: str) -> str:
+    text = quantity(row["value"], unit)
+    if np.isnan(row["low"]):
+        return text
+    return f"{text} \\[{quantity(row['low'], unit)}, {quantity(row['high'], unit)}]"
+
+
+def _accounts(found: Explanation) -> Table:
+    table = _table(
+        "without account", ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
+    )
+    for row in found.accounts.to_dict(orient="records"):
+        table.add_row(
+            str(row["account"]),
+            str(row["role"]),
+            usd(row["liquidated_usd"]),
+            usd(row["influence_usd"]),
+            usd(row.get("saves_liquidated_usd", np.nan)),
+            usd(row.get("saves_bad_debt_gross_usd", np.nan)),
+        )
+    return table
+
+
+def sentences(found: Explanation) -> list[str]:
+    """What the tables say."""
+    return [_of_cascades(found), *_of_impact(found), *_of_causes(found)]
+
+
+def _of_cascades(found: Explanation) -> str:
+    failures = found.anatomy.failures
+    if not len(failures):
+        return "No account fell below maintenance."
+    pushed = int(failures["endogenous"].sum())
+    volume = found.anatomy.volume
+    ratios = reproduction(volume)
+    first = (
+        f"; each dollar liquidated by the world led to {ratios[0]:.2f} more at once" if len(ratios) else ""
+    )
+    return (
+        f"{count(len(failures), 'time')} an account fell below maintenance, in "
+        f"{count(len(found.cascades), 'cascade')}; {percent(pushed / len(failures))} would have stood "
+        f"without what liquidations had made of prices{first}."
+    )
+
+
+def _of_impact(found: Explanation) -> list[str]:
+    told = []
+    for market in found.run.names:
+        value, low, high = amplification(found.attribution, market)
+        if np.isfinite(value):
+            between = f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
+            told.append(f"{market} fell {value:.2f}{between} times as far")
+    return [f"Outside, {joined(told)} as it would have if liquidations moved no price."] if told else []
+
+
+def _of_causes(found: Explanation) -> list[str]:
+    shares = found.attribution.shares
+    losses = shares[shares["outcome"] == "bad_debt_gross_usd"]
+    if losses.empty or losses["value"].sum() <= 0:
+        return ["There was no bad debt to share out."]
+    total = losses["value"].sum()
+    labels = {each.name: each.label for each in CAUSES} | {WORLD: "the world alone"}
+    parts = [
+        f"{percent(row['value'] / total)} because {labels[str(row['cause'])]}"
+        if row["cause"] != WORLD
+        else f"{percent(row['value'] / total)} by the world alone"
+        for _, row in losses.iterrows()
+    ]
+    return [f"Of {usd(total)} bad debt, {joined(parts)}."]
