@@ -126,7 +126,7 @@ def _skew_parameters(settings: ProtocolSettings) -> SkewParameters:
     )
 
 
-def open_engine(settings: ProtocolSettings, venue: Venue, book: Book, outsider: int | None) -> Engine:
+def open_engine(settings: ProtocolSettings, venue: Venue, book: Book, outsider: int | None = None) -> Engine:
     """How failing accounts are closed, and their assets sold if the venue takes any.
 
     A pool that seizes accounts keeps their assets.

@@ -1,5 +1,7 @@
 """Liquidations that move no price: nothing else changes, and nothing is lost."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from small import crash, empty_venue
@@ -13,6 +15,7 @@ SMALL = ("agents.retail.accounts=300", "clock.duration=90m")
 BOOKS = ("dydx_v4", "hyperliquid")
 
 
+@cache
 def fallen(preset: str, impact: bool) -> Result:
     """A small crash under a venue's rules; its laws are checked after every block."""
     flag = f"world.impact.liquidations={str(impact).lower()}"
