@@ -11,7 +11,7 @@ BLOCKS ?= 50000
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contract unit kernels campaign mutations bench lock clean
+.PHONY: help install demo test lint types contract unit long kernels campaign mutations bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ contract: $(INSTALLED)  ## the layers: commands -> analysis -> sim -> agents -> 
 
 unit: $(INSTALLED)  ## the tests
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+
+long: $(INSTALLED)  ## the tests that the others leave out: statistics over many worlds
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal -m long
 
 kernels: $(INSTALLED)  ## the kernel tests again, every array access checked
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \

@@ -167,6 +167,7 @@ def test_missing_horizons_are_left_out() -> None:
     assert judged("true", 24, 1) == judged("true", 24, 1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "steps"), [("true", 1), ("true", 24), ("fitted", 24)])
 def test_the_right_law_is_rejected_as_rarely_as_promised(model: str, steps: int) -> None:
@@ -176,6 +177,7 @@ def test_the_right_law_is_rejected_as_rarely_as_promised(model: str, steps: int)
     assert max(found.values()) * SEEDS <= (MOST if model == "true" else 2 * MOST), found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "steps", "tests"),

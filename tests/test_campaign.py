@@ -67,6 +67,7 @@ def campaign_of(preset: str, blocks: int) -> Counter[str]:
     return seen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", preset_names())
 def test_thousands_of_random_blocks_break_no_law(preset: str) -> None:
     share = SHARES.get(preset, 0.5)

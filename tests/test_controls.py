@@ -42,6 +42,7 @@ def test_with_impact_the_outside_price_leaves_the_fundamental(seed: int) -> None
     assert np.abs(course["outside"] / course["fundamental"] - 1).max() > 1e-5
 
 
+@pytest.mark.long
 def test_without_arbitrage_the_basis_wanders() -> None:
     held, free = (
         np.sqrt(np.mean([np.mean(basis(bitcoin(*overrides, seed=seed)) ** 2) for seed in SEEDS]))

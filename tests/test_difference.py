@@ -28,6 +28,7 @@ def worlds(count: int, seeds: int, together: float, factor: float = 1.0) -> list
     return [Pairs.of(one, factor * two) for one, two in zip(first, second, strict=True)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["mean", "median", "var95", "es95", "p(> 0)"])
 def test_under_the_null_the_interval_covers_zero_in_93_to_97_per_cent_of_1000_comparisons(text) -> None:

@@ -80,6 +80,7 @@ def test_returns_without_clusters_have_no_garch() -> None:
     assert value(fit, "degrees")[0] > 20
 
 
+@pytest.mark.long
 def test_planted_jumps_come_back_and_brownian_motion_has_none() -> None:
     fit = MODELS["jumps"](sampled(priced("jumps", 300, **JUMPS)))
     planted = {"volatility.BTC": 0.4, "volatility.ETH": 0.6, "correlation": 0.8, "common.rate": 2.0}
@@ -100,6 +101,7 @@ def test_planted_heston_comes_back_within_its_wide_errors() -> None:
     assert_recovered(fit, {"volatility.BTC": 0.8, "half_life": 6.0, "variation": 0.9})
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_planted_regimes_come_back_and_their_paths_look_like_their_data() -> None:
     planted = {

@@ -25,6 +25,7 @@ SEEDS = 20
 MOST_WORSE = {2.0: 1.2, 3.0: 1.2, 4.0: 1.3}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("degrees", [np.inf, 5.0])
 def test_parameters_lie_within_their_standard_errors_as_often_as_they_should(degrees: float) -> None:
@@ -84,6 +85,7 @@ def test_switches_are_found_sooner_the_larger_they_are(degrees: float) -> None:
     assert (alarms[:, 1] < 8).all()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_states_of_a_world_with_one_are_vetoed(kind: Kind) -> None:

@@ -25,6 +25,7 @@ def followed(pace: Pace, later: Floats, degrees: float = np.inf) -> tuple[HMM, O
     return model, online
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("degrees", [np.inf, 5.0])
 def test_in_the_same_world_it_stays_near_the_batch_fit(degrees: float) -> None:
     later, _ = drawn(planted(2, degrees=degrees), 3000, "later")

@@ -34,6 +34,7 @@ def volatility(gain: float, *settings: str) -> float:
     return float(np.sqrt(np.mean(np.square(found))))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_gain_is_that_of_the_settings_times_what_the_crowd_moves() -> None:
     found = loop_gain(loop(GAIN), (1, 2), at=900, horizon=3600)
@@ -56,6 +57,7 @@ def test_a_loop_that_is_cut_anywhere_has_no_gain(gain: float, cut: tuple[str, ..
     assert loop_gain(loop(gain, "clock.duration=30m", *cut), (1,), at=600, horizon=900).gain == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_large_gain_makes_the_market_wilder_and_a_small_one_does_not() -> None:
     none, small, large = (volatility(gain) for gain in (0.0, 2.0, GAIN))

@@ -94,6 +94,7 @@ def test_both_sides_of_a_counterfactual_meet_the_same_world() -> None:
     assert not bitcoin(one)["outside"].equals(bitcoin(other)["outside"])
 
 
+@pytest.mark.long
 def test_dear_gas_lets_the_venue_drift_from_the_outside_price() -> None:
     busy = ("clock.duration=4h", "agents.retail.attention=12")
     spike = "shocks=[{at: 40m, kind: gas_spike, factor: 100, duration: 200m}]"
@@ -209,6 +210,7 @@ def quiet_numbers(block: str, seed: int) -> list[float]:
     ]
 
 
+@pytest.mark.long
 def test_half_the_block_length_gives_the_same_world_in_law() -> None:
     runs = range(6)
     coarse, fine = (np.array([quiet_numbers(block, seed) for seed in runs]) for block in ("60s", "30s"))
@@ -222,6 +224,7 @@ def test_half_the_block_length_gives_the_same_world_in_law() -> None:
 TAKEN = pytest.mark.xfail(reason="quotes are renewed once in a block, so trades take from them for longer")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("attention", [4, pytest.param(48, marks=TAKEN)])
 def test_half_the_block_length_gives_the_same_depth(attention: int) -> None:
     def depth(block: str) -> float:

@@ -152,6 +152,7 @@ def test_what_an_engine_was_trained_on_is_part_of_a_scenario(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_number_of_regimes_can_be_chosen_by_prediction() -> None:
     scenario = two_regimes("risk_engine.states=auto", "risk_engine.training.length=300d")
