@@ -137,7 +137,7 @@ def environment(*folders: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (*folders, Path(__file__).parent)))}
 
 
-def in_child(function: Callable[..., Any], *arguments: Any, seconds: float = 240.0) -> Any:
+def in_child(function: Callable[..., Any], *arguments: Any, seconds: float = 600.0) -> Any:
     """Value of a function in a process of its own: Ray leaves traces in the one that it was started in."""
     file = Path(function.__code__.co_filename)
     module, known = file.stem, environment(file.parent)
