@@ -28,6 +28,7 @@ from sim.sweeps.tasks import scenario_digest
 LEVEL = 0.95
 ENDLESS_FUND = 20.0
 WORLD = "the world"
+SHARES = ["outcome", "cause", "value", "low", "high", "without", "saved", "saved_low", "saved_high"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class Attribution:
     ----------
     causes : tuple of Cause
     seeds : int
+        Worlds in which every set of causes was run to its end.
     rows : DataFrame
         A row for each set of causes and seed: `kept` (names joined by "+"), `seed`, and every outcome.
     shares : DataFrame
@@ -212,8 +214,8 @@ def attribute(
     )
     failures = tuple(f"{row.key}  {row.error}" for row in done if row.status != "done")
     names = [each.name for each in causes]
-    whole = _complete(rows, len(wanted)) if len(rows) else rows
-    return Attribution(tuple(causes), len(seeds), rows, _shares(whole, names), failures)
+    whole = _complete(rows, len(wanted)) if len(rows) else pd.DataFrame(columns=["kept", "seed"])
+    return Attribution(tuple(causes), whole["seed"].nunique(), rows, _shares(whole, names), failures)
 
 
 def _key(kept: frozenset[str]) -> str:
@@ -239,7 +241,7 @@ def _shares(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         for name in (*names, WORLD):
             values = table["none"] if name == WORLD else pd.Series([each[name] for each in by_seed])
             found.append(_share_row(outcome, name, values.to_numpy(dtype=float), table, names))
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=SHARES)
 
 
 def _share_row(

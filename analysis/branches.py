@@ -7,10 +7,10 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from analysis.figures import write_images
+from analysis.listing import listing
 from analysis.report import write_report
 from analysis.style import BLUE, VERMILION, Figure, inline, titled
 from analysis.tables import Run, load_run
@@ -103,9 +103,7 @@ def compared(base: Run, other: Run) -> pd.DataFrame:
 
 def branch_tables(found: Branch) -> list[Table]:
     """Metrics that differ, for the terminal."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for name in ("", "as it was", "branch", "difference"):
-        table.add_column(name, justify="right" if name else "left")
+    table = listing("", ("as it was", "branch", "difference"))
     for row in found.table.to_dict(orient="records"):
         unit = str(row["unit"])
         cells = [quantity(row[name], unit) for name in ("base", "branch", "difference")]

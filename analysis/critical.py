@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agents.settings import parse_duration
 from analysis.cascades import Impact, anatomy_of
 from analysis.margins.measures import student_interval
 from analysis.reductions import Report, reduced, scenario_of
@@ -33,6 +32,8 @@ LEVEL = 0.95
 GROSS, BEYOND = "bad_debt_gross_usd", "bad_debt_after_fund_usd"
 GRID = tuple(np.arange(0.05, 0.901, 0.05).round(4).tolist())
 INSURANCE, DEPTH, MARGIN = 1e6, 1e6, 0.01
+MEASURED = ("gross", "beyond", "reproduction")
+AS_IT_IS = "as it is"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Critical:
     def bought(self, variant: str, column: str) -> tuple[float, float, float]:
         """By how much a variant moves the critical shock, paired over seeds, with its interval [1]."""
         table = self.rows.pivot(index="seed", columns="variant", values=column)
-        return student_interval((table[variant] - table["as it is"]).to_numpy(dtype=float), LEVEL)
+        return student_interval((table[variant] - table[AS_IT_IS]).to_numpy(dtype=float), LEVEL)
 
 
 def shocked(scenario: Scenario, probe: Probe, size: float) -> Scenario:
@@ -116,7 +117,7 @@ def variants(scenario: Scenario) -> dict[str, Scenario]:
         margins[f"protocol.markets.{name}.maintenance_margin"] = market.maintenance_margin + MARGIN
     deeper = {f"world.depth.within_1pct.{name}": depth[name] + DEPTH for name in scenario.markets}
     return {
-        "as it is": scenario,
+        AS_IT_IS: scenario,
         "$1M more insurance": changed(
             scenario, {"protocol.insurance_fund": protocol.insurance_fund + INSURANCE}
         ),
@@ -137,7 +138,7 @@ def critical(
     Parameters
     ----------
     scenarios : mapping of str to Scenario
-        One of them named "as it is".
+        One of them named AS_IT_IS.
     probe : Probe
     seeds : sequence of int
     workers, report
@@ -148,17 +149,17 @@ def critical(
     rows, curve = [], []
     for row in finished:
         name = {"variant": scenario_of(row.key), "seed": row.seed}
-        rows.append(name | {each: row.metrics[each] for each in ("gross", "beyond", "reproduction")})
+        rows.append(name | {each: row.metrics[each] for each in MEASURED})
         curve += [
-            name
-            | {"shock": size}
-            | {each: row.metrics[f"{each}@{size:g}"] for each in Outcome.__annotations__}
+            name | {"shock": size} | {each: row.metrics[f"{each}@{size:g}"] for each in MEASURED}
             for size in GRID
             if f"gross@{size:g}" in row.metrics
         ]
     failures = tuple(f"{row.key}  {row.error}" for row in done if row.status != "done")
-    frame = pd.DataFrame(rows).astype({"gross": float, "beyond": float, "reproduction": float})
-    return Critical(probe, len(seeds), frame, pd.DataFrame(curve), failures)
+    frame = pd.DataFrame(rows, columns=["variant", "seed", *MEASURED])
+    table = pd.DataFrame(curve, columns=["variant", "seed", "shock", *MEASURED])
+    numbers = dict.fromkeys(MEASURED, float)
+    return Critical(probe, len(seeds), frame.astype(numbers), table.astype(numbers), failures)
 
 
 def search(name: str, scenario: Scenario, seed: int, *, probe: Probe) -> dict[str, float]:
@@ -177,7 +178,7 @@ def search(name: str, scenario: Scenario, seed: int, *, probe: Probe) -> dict[st
     }
     for size in GRID:
         if size in known:
-            for each in Outcome.__annotations__:
+            for each in MEASURED:
                 found[f"{each}@{size:g}"] = getattr(known[size], each)
     return found
 
@@ -214,8 +215,7 @@ def first_reproduction(result: Result) -> float:
     Zero as well where the world's own part is below 1 % of opening open interest, of which no ratio is made.
     """
     world, markets = result.scenario.world, result.tables["markets"]
-    half_life = float(str(parse_duration(world.impact.half_life)))
-    impact = Impact(world.impact.permanent, half_life)
+    impact = Impact(world.impact.permanent, float(world.impact.half_life))
     found = anatomy_of(result.tables, result.scenario.markets, result.scenario.clock.block, impact)
     volume = found.volume
     opening = float(markets.loc[markets["block"] == 1, "open_interest_usd"].sum())

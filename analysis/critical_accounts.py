@@ -56,27 +56,29 @@ def without_each(
     accounts: Sequence[int],
     workers: int | None = None,
     report: Report | None = None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The same run without one account after the other.
 
     Returns
     -------
-    DataFrame
+    table : DataFrame
         One row for each account: `account`, and for each outcome what it was `without`, and what its absence
-        `saves` [USD]. Runs that failed are missing.
+        `saves` [USD]; NaN where one of the two runs has failed.
+    failures : tuple of str
+        A line for each run that ended with an error.
     """
+    if not accounts:
+        return pd.DataFrame({"account": []}), ()
     arms = {EVERYBODY: scenario} | {
         str(account): changed(scenario, {"agents.absent": [*scenario.agents.absent, account]})
         for account in accounts
     }
     rows = reduced(arms, [seed], reduce_cascade, workers, report)
-    found = {scenario_of(row.key): row.metrics for row in rows if row.status == "done"}
-    whole = found[EVERYBODY]
-    table = [
-        {"account": account}
-        | {f"without_{name}": found[str(account)][name] for name in OUTCOMES}
-        | {f"saves_{name}": (whole[name] or 0.0) - (found[str(account)][name] or 0.0) for name in OUTCOMES}
-        for account in accounts
-        if str(account) in found
-    ]
-    return pd.DataFrame(table)
+    done = {scenario_of(row.key): row.metrics for row in rows if row.status == "done"}
+    table = pd.DataFrame({"account": accounts})
+    for name in OUTCOMES:
+        numbers = [done.get(arm, {}).get(name) for arm in arms]
+        whole, *without = np.array(numbers, dtype=float)
+        table[f"without_{name}"] = without
+        table[f"saves_{name}"] = whole - np.array(without)
+    return table, tuple(f"{row.key}  {row.error}" for row in rows if row.status != "done")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import altair as alt
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from analysis.critical import Critical
+from analysis.critical import AS_IT_IS, Critical
 from analysis.figures import write_images
+from analysis.listing import listing
 from analysis.style import BLUE, ORANGE, VERMILION, Figure, inline, titled
 from analysis.wording import count, percent
 
@@ -18,17 +18,14 @@ COLUMNS = {
     "reproduction": "R0 = 1",
 }
 COLOURS = dict(zip(COLUMNS, (BLUE, ORANGE, VERMILION), strict=True))
-AS_IT_IS = "as it is"
 WIDE, HIGH = 640, 300
 
 
 def critical_tables(found: Critical) -> list[Table]:
     """Critical shocks by variant, and what each buys."""
     share = percent(found.probe.share)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(f"smallest fall, {count(found.seeds, 'seed')}", no_wrap=True)
-    for column, label in COLUMNS.items():
-        table.add_column(label if column == "reproduction" else f"{label} > {share}", justify="right")
+    labels = [label if name == "reproduction" else f"{label} > {share}" for name, label in COLUMNS.items()]
+    table = listing(f"smallest fall, {count(found.seeds, 'seed')}", labels)
     names = list(dict.fromkeys(found.rows["variant"]))
     for name in names:
         table.add_row(name, *(_points(found.interval(name, column)) for column in COLUMNS))
@@ -47,6 +44,8 @@ def _points(interval: tuple[float, float, float]) -> str:
 
 def sentences(found: Critical) -> list[str]:
     """What the table says."""
+    if found.rows.empty:
+        return ["No world was searched to its end, so nothing is known of a critical shock."]
     told = []
     for column, label in (("gross", "bad debt"), ("beyond", "bad debt beyond the insurance fund")):
         value, low, high = found.interval(AS_IT_IS, column)
@@ -100,7 +99,6 @@ def critical_figure(found: Critical) -> Figure:
         }
         for row in curve.to_dict(orient="records")
         for column in ("gross", "beyond")
-        if row[column] is not None
     ]
     chart = alt.Chart(inline(records))
     x = alt.X("shock:Q", title="fall of prices", axis=alt.Axis(format=".0%"))

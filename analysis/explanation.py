@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from analysis.attribution import CAUSES, WORLD, Attribution, amplification, applying, attribute
 from analysis.cascades import Anatomy, anatomy
 from analysis.critical_accounts import suspects, without_each
+from analysis.listing import listing
 from analysis.reductions import Report
 from analysis.tables import Run, load_run
 from analysis.waves import reproduction, waves
@@ -36,6 +36,8 @@ class Explanation:
     attribution : Attribution
     accounts : DataFrame
         Accounts with the most influence, and what their absence saves.
+    failures : tuple of str
+        A line for each run that ended with an error.
     """
 
     run: Run
@@ -43,6 +45,7 @@ class Explanation:
     cascades: pd.DataFrame
     attribution: Attribution
     accounts: pd.DataFrame
+    failures: tuple[str, ...]
 
 
 def explain(
@@ -82,14 +85,14 @@ def explain(
     run = load_run(folder)
     found = anatomy(run)
     shares = attribute(scenario, range(seed, seed + seeds), applying(scenario, causes), workers, report)
-    first = suspects(found, accounts) if accounts else pd.DataFrame({"account": []})
-    removed = without_each(scenario, seed, first["account"].astype(int).tolist(), workers, report)
-    table = first.merge(removed, on="account") if len(first) and len(removed) else first
-    return Explanation(run, found, waves(run, found=found), shares, table)
+    first = suspects(found, accounts)
+    removed, failures = without_each(scenario, seed, first["account"].tolist(), workers, report)
+    table, failures = first.merge(removed, on="account"), (*shares.failures, *failures)
+    return Explanation(run, found, waves(run, found=found), shares, table, failures)
 
 
 def write_explanation(found: Explanation, folder: Path) -> None:
-    """Write every table as CSV, and the causal graph, into a new folder."""
+    """Write every table as CSV into a new folder; moves, pushes and falls are the causal graph."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "cascades": found.cascades,
@@ -110,14 +113,6 @@ def explanation_tables(found: Explanation) -> list[Table]:
     return [_cascades(found), _causes(found), _accounts(found)]
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(title, no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right")
-    return table
-
-
 def _cascades(found: Explanation) -> Table:
     columns = (
         "accounts",
@@ -130,7 +125,7 @@ def _cascades(found: Explanation) -> Table:
         "bad debt",
         "ended",
     )
-    table = _table("cascade", columns)
+    table = listing("cascade", columns)
     rows = found.cascades
     for _, row in rows.nlargest(SHOWN, "liquidated_usd").sort_values("begin").iterrows() if len(rows) else ():
         table.add_row(
@@ -153,7 +148,9 @@ def _causes(found: Explanation) -> Table:
     outcomes = [name for name in dict.fromkeys(shares["outcome"]) if _told_at_all(shares, name)]
     labels = {each.name: each.label for each in CAUSES} | {WORLD: "the world alone"}
     names = list(dict.fromkeys(shares["cause"]))
-    table = _table(f"what it is due to, {count(found.attribution.seeds, 'seed')}", [labels[n] for n in names])
+    table = listing(
+        f"what it is due to, {count(found.attribution.seeds, 'seed')}", [labels[n] for n in names]
+    )
     for outcome in outcomes:
         metric = describe(outcome, found.run.names)
         by = shares[shares["outcome"] == outcome].set_index("cause")
@@ -175,7 +172,7 @@ def _interval(row: pd.Series, unit: str) -> str:
 
 
 def _accounts(found: Explanation) -> Table:
-    table = _table(
+    table = listing(
         "without account", ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
     )
     for row in found.accounts.to_dict(orient="records"):

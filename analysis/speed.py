@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from agents.settings import parse_duration
@@ -21,6 +20,7 @@ from analysis.comparisons.difference import difference
 from analysis.comparisons.intervals import Drawing, Estimate
 from analysis.comparisons.paired import Pairs
 from analysis.comparisons.statistic import Statistic
+from analysis.listing import listing
 from analysis.wording import duration, joined, percent, quantity
 from sim.problems import Problem, ScenarioError
 from sim.sweeps.design import patched
@@ -199,11 +199,11 @@ def delay_name(delay: float) -> str:
 def speed_tables(found: Speed) -> list[Table]:
     """Loss avoided by delay and width, and what a day of delay costs."""
     widths = sorted(dict.fromkeys(found.curves["width"]), reverse=True)
-    first = _table("loss avoided", [width_name(width) for width in widths])
+    first = listing("loss avoided", [width_name(width) for width in widths])
     for delay in sorted(dict.fromkeys(found.curves["delay"])):
         by = found.curves[found.curves["delay"] == delay].set_index("width")
         first.add_row(delay_name(delay), *_cells(by, widths, "avoided", found.unit))
-    second = _table("a day of delay costs", [width_name(width) for width in widths])
+    second = listing("a day of delay costs", [width_name(width) for width in widths])
     spans = sorted(dict.fromkeys(zip(found.slopes["begin"], found.slopes["end"], strict=True)))
     for begin, end in spans:
         by = found.slopes[(found.slopes["begin"] == begin) & (found.slopes["end"] == end)].set_index("width")
@@ -215,14 +215,6 @@ def speed_tables(found: Speed) -> list[Table]:
 def _cells(by: pd.DataFrame, widths: list[float], name: str, unit: str) -> list[str]:
     rows = {width: row for width, (_, row) in zip(by.index, by.iterrows(), strict=True)}
     return [_cell(rows[width], name, unit) if width in rows else "" for width in widths]
-
-
-def _table(title: str, columns: list[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(title, no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right")
-    return table
 
 
 def _cell(row: pd.Series, name: str, unit: str) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from analysis.comparisons.intervals import Drawing
 from analysis.frontier import AGAINST, Better, Frontier, frontier_answer, frontier_table
 from analysis.frontier_figure import write_frontier
+from analysis.listing import listing
 from analysis.tails import LEVELS, LOSS, extremes_table, tail_table
 from analysis.wording import NBSP, count, joined, quantity, short
 from sim.sweeps.results import SweepResults
@@ -94,7 +94,7 @@ def tails_tables(found: Tails) -> list[Table]:
 def _risks(risks: pd.DataFrame) -> Table:
     names = list(dict.fromkeys(risks["risk"]))
     labels = risks.drop_duplicates("risk").set_index("risk")["label"]
-    table = _table("risk", [str(labels[name]).partition(",")[0] for name in names])
+    table = listing("risk", [str(labels[name]).partition(",")[0] for name in names])
     for name, rows in _shown(risks):
         by = rows.set_index("risk")
         table.add_row(Text(name), *(_cell(by.loc[each]) for each in names))
@@ -104,7 +104,7 @@ def _risks(risks: pd.DataFrame) -> Table:
 def _extremes(found: Tails) -> Table:
     level = f"{found.levels[-1] * 100:g}"
     heads = ("above", "shape", "p", f"VaR {level} %", "of the runs", f"ES {level} %", "of the runs")
-    table = _table("fitted tail", list(heads))
+    table = listing("fitted tail", list(heads))
     for name, rows in _shown(found.extremes):
         row = rows.iloc[0]
         shape = f"{short(row['shape'])}\n{short(row['shape_low'])} to {short(row['shape_high'])}"
@@ -116,7 +116,7 @@ def _extremes(found: Tails) -> Table:
 
 
 def _frontier(found: Frontier) -> Table:
-    table = _table("frontier", [found.gain.text, found.risk.text, "", "by", "p"])
+    table = listing("frontier", [found.gain.text, found.risk.text, "", "by", "p"])
     for name, rows in _shown(found.points):
         row = rows.iloc[0]
         gain = _interval(row, "gain", found.gain.unit)
@@ -134,14 +134,6 @@ def _captioned(table: Table, frame: pd.DataFrame) -> Table:
     points = frame["point"].nunique()
     if points > SHOWN_POINTS:
         table.caption = f"the first {SHOWN_POINTS} of {points:,} points"
-    return table
-
-
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(title)
-    for name in columns:
-        table.add_column(name, justify="right")
     return table
 
 

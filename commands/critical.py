@@ -35,7 +35,7 @@ def critical_command(
     Example: seawall critical base --set clock.duration=4h --set agents.retail.accounts=1000
     """
     from agents.settings import parse_duration
-    from analysis.critical import Probe, critical, variants
+    from analysis.critical import AS_IT_IS, Probe, critical, variants
     from analysis.critical_page import critical_tables, sentences, write_critical
 
     loaded, folder = ready(scenario, overrides or [], out, "critical-{name}")
@@ -50,7 +50,7 @@ def critical_command(
         refuse(complaints)
     probe = Probe(seconds, tuple(market or ()), share)
     with refusing(), working("search", "worlds") as report:
-        tried = variants(loaded) if protection else {"as it is": loaded}
+        tried = variants(loaded) if protection else {AS_IT_IS: loaded}
         found = critical(tried, probe, range(1, seeds + 1), workers, report)
         write_critical(found, folder)
     show(critical_tables(found), "\n".join(sentences(found)), folder, found.failures)

@@ -36,6 +36,6 @@ def explain_command(
     with refusing(), working("counterfactuals", "runs") as report:
         found = explain(folder, seeds, causes or [], accounts, workers, report)
         write_explanation(found, target)
-    show(explanation_tables(found), "\n".join(sentences(found)), target, found.attribution.failures)
-    if found.attribution.failures:
+    show(explanation_tables(found), "\n".join(sentences(found)), target, found.failures)
+    if found.failures:
         raise typer.Exit(FAILED)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from analysis.listing import listing
 from analysis.margins.course import margin_course
 from analysis.margins.measures import NUMBERS, intervals, measures
 from analysis.reductions import Report, reduced, scenario_of
@@ -97,10 +97,7 @@ def margins(
 
 def margin_table(found: Margins) -> Table:
     """Mean over worlds and half-width of its 95 % interval; a star where it differs from the baseline."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("policy", no_wrap=True)
-    for number in SHOWN:
-        table.add_column(NUMBERS[number], justify="right")
+    table = listing("policy", [NUMBERS[number] for number in SHOWN])
     by = {(row["policy"], row["number"]): row for row in found.summary.to_dict("records")}
     for policy in found.policies:
         cells = [_cell(by[policy, number], number, policy != found.baseline) for number in SHOWN]
