@@ -16,6 +16,7 @@ References
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import networkx as nx
 import numpy as np
@@ -112,6 +113,7 @@ class Impact:
         return self.permanent + (1 - self.permanent) * 0.5 ** (seconds / self.half_life)
 
 
+@lru_cache(maxsize=2)
 def anatomy(run: Run) -> Anatomy:
     """Why each account of a run fell below maintenance.
 

@@ -31,6 +31,7 @@ from sim.run import Result, run
 LEVEL = 0.95
 GROSS, BEYOND = "bad_debt_gross_usd", "bad_debt_after_fund_usd"
 GRID = tuple(np.arange(0.05, 0.901, 0.05).round(4).tolist())
+DEEPER = 0.10
 INSURANCE, DEPTH, MARGIN = 1e6, 1e6, 0.01
 MEASURED = ("gross", "beyond", "reproduction")
 AS_IT_IS = "as it is"
@@ -77,9 +78,10 @@ class Critical:
     seeds : int
     rows : DataFrame
         A row for each variant and seed: `gross`, `beyond` and `reproduction`, the smallest shock [1] at which
-        bad debt, bad debt beyond the fund, or R₀ = 1 is passed; NaN where none of the grid does.
+        bad debt, bad debt beyond the fund, or R₀ = 1 is passed; NaN where none of the grid does. R₀ is looked
+        at in falls up to ten points deeper than those that break the venue.
     curve : DataFrame
-        A row for each variant, seed and shock of the grid: `gross`, `beyond`, `reproduction`.
+        A row for each variant, seed and shock of the grid that was tried: `gross`, `beyond`, `reproduction`.
     failures : tuple of str
     """
 
@@ -174,8 +176,10 @@ def search(name: str, scenario: Scenario, seed: int, *, probe: Probe) -> dict[st
     found = {
         "gross": _first(lambda size: outcome(size).gross > probe.share, probe.tolerance),
         "beyond": _first(lambda size: outcome(size).beyond > probe.share, probe.tolerance),
-        "reproduction": _first(lambda size: outcome(size).reproduction > 1, probe.tolerance),
     }
+    deepest = max(GRID) if np.isnan(found["beyond"]) else found["beyond"] + DEEPER
+    grid = [size for size in GRID if size <= deepest]
+    found["reproduction"] = _first(lambda size: outcome(size).reproduction > 1, probe.tolerance, grid)
     for size in GRID:
         if size in known:
             for each in MEASURED:
@@ -183,12 +187,12 @@ def search(name: str, scenario: Scenario, seed: int, *, probe: Probe) -> dict[st
     return found
 
 
-def _first(broken: Callable[[float], bool], tolerance: float) -> float:
+def _first(broken: Callable[[float], bool], tolerance: float, grid: Sequence[float] = GRID) -> float:
     """The smallest shock that breaks the venue, the middle of its bracket; NaN if none of the grid does."""
     low = 0.0
     if broken(low):
         return 0.0
-    for size in GRID:
+    for size in grid:
         if broken(size):
             high = size
             break

@@ -56,10 +56,10 @@ def sentences(found: Critical) -> list[str]:
                 f"No fall up to 90 % makes {label} exceed {percent(found.probe.share)} of open interest."
             )
             continue
-        between = "" if np.isnan(low) else f" [{percent(low)}, {percent(high)}]"
+        between = "" if np.isnan(low) else f" [{percent(low, 1)}, {percent(high, 1)}]"
         rare = f", in the {len(worlds) - missing} of {len(worlds)} worlds where one does" if missing else ""
         told.append(
-            f"A fall of {percent(value)}{between} makes {label} exceed "
+            f"A fall of {percent(value, 1)}{between} makes {label} exceed "
             f"{percent(found.probe.share)} of open interest{rare}."
         )
     return [*told, _of_reproduction(found), *_of_order(found)]
@@ -68,13 +68,21 @@ def sentences(found: Critical) -> list[str]:
 def _of_reproduction(found: Critical) -> str:
     """Whether each dollar liquidated by the world leads to another where the venue breaks."""
     worlds = found.rows[found.rows["variant"] == AS_IT_IS]
-    gap = (worlds["gross"] - worlds["reproduction"]).abs().dropna()
-    if not len(gap):
-        return "In no world does each dollar liquidated by the fall lead to another at once."
+    gap = (worlds["reproduction"] - worlds["gross"]).dropna()
+    if len(gap):
+        often = f"{len(gap)} of {count(len(worlds), 'world')}"
+        return f"R0 passes 1 in {often}, in the median {_apart(float(gap.median()))}."
+    curve = found.curve[found.curve["variant"] == AS_IT_IS]
+    sizes, ratios = (curve[name].to_numpy(dtype=float) for name in ("shock", "reproduction"))
     return (
-        f"R0 passes 1 within {percent(float(gap.median()))} of that fall in the median of "
-        f"{count(len(gap), 'world')}."
+        f"R0 reaches {ratios.max():.2f} at most, after a fall of {percent(float(sizes[ratios.argmax()]))}: "
+        "nowhere does a dollar liquidated by the fall lead to another, so the venue breaks before that."
     )
+
+
+def _apart(gap: float) -> str:
+    """How far one fall lies from another, in points."""
+    return f"{abs(gap) * 100:.1f} points {'deeper' if gap > 0 else 'shallower'} than that fall"
 
 
 def _of_order(found: Critical) -> list[str]:
@@ -90,10 +98,11 @@ def _of_order(found: Critical) -> list[str]:
 def critical_figure(found: Critical) -> Figure:
     """Bad debt over open interest by the size of the fall: a line for each world, and their mean."""
     curve = found.curve[found.curve["variant"] == AS_IT_IS]
+    floor = found.probe.share / 100
     records = [
         {
             "shock": row["shock"],
-            "value": max(float(row[column]), 1e-5),
+            "value": max(float(row[column]), floor),
             "line": COLUMNS[column],
             "seed": row["seed"],
         }
@@ -105,7 +114,7 @@ def critical_figure(found: Critical) -> Figure:
     y = alt.Y(
         "value:Q",
         title="bad debt over opening open interest",
-        scale=alt.Scale(type="log", domain=[1e-5, 1]),
+        scale=alt.Scale(type="log", domain=[floor, 1]),
         axis=alt.Axis(format="~%"),
     )
     colour = alt.Color(

@@ -9,13 +9,14 @@ import pandas as pd
 from rich.table import Table
 
 from analysis.attribution import CAUSES, WORLD, Attribution, amplification, applying, attribute
+from analysis.cascade_words import COLUMNS, cascade_rows, cascade_sentence
 from analysis.cascades import Anatomy, anatomy
 from analysis.critical_accounts import suspects, without_each
 from analysis.listing import listing
 from analysis.reductions import Report
 from analysis.tables import Run, load_run
-from analysis.waves import reproduction, waves
-from analysis.wording import count, duration, joined, percent, quantity, usd
+from analysis.waves import waves
+from analysis.wording import count, joined, percent, quantity, usd
 from sim.metrics import describe
 from sim.problems import Problem, ScenarioError, suggestion
 from sim.rerun import recorded
@@ -114,61 +115,28 @@ def explanation_tables(found: Explanation) -> list[Table]:
 
 
 def _cascades(found: Explanation) -> Table:
-    columns = (
-        "accounts",
-        "liquidated",
-        "by others",
-        "R0",
-        "most",
-        "deepest",
-        "first ADL",
-        "bad debt",
-        "ended",
-    )
-    table = listing("cascade", columns)
-    rows = found.cascades
-    for _, row in rows.nlargest(SHOWN, "liquidated_usd").sort_values("begin").iterrows() if len(rows) else ():
-        table.add_row(
-            f"{row['begin']:%d %b %H:%M} to {row['end']:%H:%M}",
-            f"{row['failures']:,}",
-            usd(row["liquidated_usd"]),
-            percent(row["endogenous"]),
-            f"{row['first_generation']:.2f}",
-            f"{row['largest_reproduction']:.2f}",
-            f"{row['deepest']}",
-            "" if np.isnan(row["first_deleverage"]) else duration(row["first_deleverage"]),
-            usd(row["bad_debt_usd"]),
-            "converged" if not row["truncated"] else f"cut short {count(row['truncated'], 'time')}",
-        )
+    table = listing("cascade", COLUMNS)
+    for row in cascade_rows(found.cascades):
+        table.add_row(*row)
     return table
 
 
 def _causes(found: Explanation) -> Table:
     shares = found.attribution.shares
-    outcomes = [name for name in dict.fromkeys(shares["outcome"]) if _told_at_all(shares, name)]
     labels = {each.name: each.label for each in CAUSES} | {WORLD: "the world alone"}
-    names = list(dict.fromkeys(shares["cause"]))
-    table = listing(
-        f"what it is due to, {count(found.attribution.seeds, 'seed')}", [labels[n] for n in names]
-    )
-    for outcome in outcomes:
+    seeds = count(found.attribution.seeds, "seed")
+    table = listing(f"what it is due to, {seeds}", ("is due to it", "95 % interval"))
+    for outcome in dict.fromkeys(shares["outcome"]):
+        rows = shares[shares["outcome"] == outcome]
+        if not (rows["value"].abs() > 0).any():
+            continue
         metric = describe(outcome, found.run.names)
-        by = shares[shares["outcome"] == outcome].set_index("cause")
-        cells = [_interval(by.loc[name], metric.unit) for name in names]
-        table.add_row(f"{metric.label} {metric.subject}".strip(), *cells)
+        table.add_row(f"{metric.label} {metric.subject}".strip(), style="bold")
+        for row in rows.to_dict(orient="records"):
+            between = ", ".join(quantity(row[end], metric.unit) for end in ("low", "high"))
+            told = "" if np.isnan(row["low"]) else f"\\[{between}]"
+            table.add_row(f"  {labels[str(row['cause'])]}", quantity(row["value"], metric.unit), told)
     return table
-
-
-def _told_at_all(shares: pd.DataFrame, outcome: str) -> bool:
-    """Whether there is anything of an outcome."""
-    return bool((shares.loc[shares["outcome"] == outcome, "value"].abs() > 0).any())
-
-
-def _interval(row: pd.Series, unit: str) -> str:
-    text = quantity(row["value"], unit)
-    if np.isnan(row["low"]):
-        return text
-    return f"{text} \\[{quantity(row['low'], unit)}, {quantity(row['high'], unit)}]"
 
 
 def _accounts(found: Explanation) -> Table:
@@ -189,24 +157,7 @@ def _accounts(found: Explanation) -> Table:
 
 def sentences(found: Explanation) -> list[str]:
     """What the tables say."""
-    return [_of_cascades(found), *_of_impact(found), *_of_causes(found)]
-
-
-def _of_cascades(found: Explanation) -> str:
-    failures = found.anatomy.failures
-    if not len(failures):
-        return "No account fell below maintenance."
-    pushed = int(failures["endogenous"].sum())
-    volume = found.anatomy.volume
-    ratios = reproduction(volume)
-    first = (
-        f"; each dollar liquidated by the world led to {ratios[0]:.2f} more at once" if len(ratios) else ""
-    )
-    return (
-        f"{count(len(failures), 'time')} an account fell below maintenance, in "
-        f"{count(len(found.cascades), 'cascade')}; {percent(pushed / len(failures))} would have stood "
-        f"without what liquidations had made of prices{first}."
-    )
+    return [cascade_sentence(found.anatomy, len(found.cascades)), *_of_impact(found), *_of_causes(found)]
 
 
 def _of_impact(found: Explanation) -> list[str]:

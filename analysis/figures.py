@@ -8,6 +8,7 @@ import altair as alt
 import vl_convert
 
 from analysis import market_figures, venue_figures
+from analysis.cascade_figures import CASCADE_FIGURES
 from analysis.engine_figures import ENGINE_FIGURES
 from analysis.fairness_figures import FAIRNESS_FIGURES
 from analysis.governance_figures import GOVERNANCE_FIGURES
@@ -29,6 +30,7 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "profit_and_loss": venue_figures.profit_and_loss,
 }
 OTHERS: dict[str, tuple[Callable[[Run], Figure], str]] = {
+    **CASCADE_FIGURES,
     **FAIRNESS_FIGURES,
     **{name: (figure, "decisions") for name, figure in ENGINE_FIGURES.items()},
     **GOVERNANCE_FIGURES,
@@ -37,6 +39,7 @@ ALL_FIGURES = FIGURES | {name: figure for name, (figure, _) in OTHERS.items()}
 THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "moves": ("How prices moved", ("prices",)),
     "losses": ("Liquidations and who paid", ("liquidations", "waterfall", "funds", "liquidatable")),
+    "cascade": ("Who pushed whom", tuple(CASCADE_FIGURES)),
     "market": ("The market around it", ("open_interest", "basis", "depth", "funding")),
     "profit": ("Who won and who lost", ("profit_and_loss", *FAIRNESS_FIGURES)),
     "engine": ("What the risk engine decided", tuple(ENGINE_FIGURES)),
@@ -47,7 +50,7 @@ THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure of a run by its name, in the order in which they are read.
 
-    Those of fairness, of a risk engine and of governance come last, where there is something to draw.
+    Those of cascades, fairness, a risk engine and governance come last, where there is something to draw.
     """
     drawn = {name: figure(run) for name, figure in FIGURES.items()}
     return drawn | {

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from agents.settings import parse_duration
+from analysis.cascade_words import cascade_words
 from analysis.caveats import caveats
 from analysis.engine_figures import engine_words
 from analysis.figures import ALL_FIGURES, THEMES, draw, write_images
@@ -26,6 +27,7 @@ from analysis.wording import count, duration, noun, percent, usd
 
 TEMPLATE = "report.html.j2"
 WORDS: dict[str, tuple[str, Callable[[Run], dict[str, object]]]] = {
+    "cascade": ("failures", cascade_words),
     "engine": ("decisions", engine_words),
     "governance": ("proposals", governance_words),
 }
@@ -103,7 +105,7 @@ def _words(run: Run, theme: str) -> dict[str, object] | None:
     if theme not in WORDS:
         return None
     table, tell = WORDS[theme]
-    return tell(run) if table in run.more else None
+    return tell(run) if len(run.more.get(table, ())) else None
 
 
 def _population(run: Run) -> list[dict[str, str]]:

@@ -16,9 +16,9 @@ PEOPLE = ("failures", "accounts", "positions")
 MORE = ("sales", "decisions", "features", "regimes", *PEOPLE, *PAPERS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """What a run left behind.
+    """What a run left behind; equal to itself only.
 
     Parameters
     ----------

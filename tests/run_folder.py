@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.cascade_figures import CASCADE_FIGURES
+from analysis.figures import FIGURES, THEMES
 from sim.metrics import summarise
 
+DRAWN = [name for _, names in THEMES.values() for name in names if name in FIGURES or name in CASCADE_FIGURES]
 START = pd.Timestamp("2020-03-12T00:00:00", tz="UTC")
 STAGES = ("insurance_fund", "backstop_vault", "auto_deleveraging", "uncovered")
 LIQUIDATION_COLUMNS = {
@@ -172,7 +175,11 @@ def _manifest(names: tuple[str, ...], blocks: int) -> dict:
         "scenario": {
             "name": "made-up-crash",
             "clock": {"start": START.isoformat(), "duration": f"{blocks}m", "block": "60s"},
-            "world": {"reading": "small", "share": 0.15},
+            "world": {
+                "reading": "small",
+                "share": 0.15,
+                "impact": {"permanent": 0.3, "half_life": "10m"},
+            },
             "shocks": [
                 {"at": "4h", "kind": "gas_spike", "factor": 8.0, "duration": "2h"},
                 {"at": "5h", "kind": "liquidity_withdrawal", "share": 0.7, "duration": "90m"},

@@ -8,20 +8,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from browser import NAMES, Tab, browser, chromium
-from run_folder import START, write_run_folder
+from run_folder import DRAWN, START, write_run_folder
 from sweep_results import sweep_results
 
 from analysis.comparisons.comparison import compare
 from analysis.comparisons.report import write_sweep_report
-from analysis.figures import FIGURES
 from analysis.report import write_report
 
 pytestmark = pytest.mark.skipif(
     chromium() is None, reason=f"no browser is installed, looked for {', '.join(NAMES)}"
 )
 EVIL = "<script>alert(1)</script>"
-DRAWN = [*FIGURES, "timeline", "parameter_history"]
-TIMED = [name for name in DRAWN if name not in ("waterfall", "profit_and_loss", "parameter_history")]
+SEEN = [*DRAWN, "timeline", "parameter_history"]
+TIMED = [name for name in SEEN if name not in ("waterfall", "profit_and_loss", "parameter_history")]
 TIP = "(document.querySelector('#vg-tooltip-element.visible') || {}).innerText"
 TIMES = r"""Object.fromEntries([...document.querySelectorAll('figure[data-timed]')].map(figure => [
   figure.id, [...figure.querySelectorAll('.role-axis-label text')].map(text => text.textContent)
@@ -120,7 +119,7 @@ def test_a_page_draws_every_figure_and_reports_no_error_and_asks_for_nothing(
 
     assert tab.errors == []
     assert asked == [any_page.as_uri()]
-    assert len(sizes) == (len(DRAWN) if any_page.parent.name == "run" else 1)
+    assert len(sizes) == (len(SEEN) if any_page.parent.name == "run" else 1)
     assert all(size and size[0] > 200 and size[1] > 40 and size[2] > 1 for size in sizes)
 
 
@@ -278,7 +277,7 @@ def test_on_paper_images_stand_in_for_the_figures(tab: Tab, any_page: Path) -> N
     pages = _pages(tab.printed())
     tab.call("Emulation.setEmulatedMedia", media="")
 
-    assert (stills, plots) == (len(DRAWN) if any_page.parent.name == "run" else 1, 0)
+    assert (stills, plots) == (len(SEEN) if any_page.parent.name == "run" else 1, 0)
     assert 3 <= pages <= 40
 
 
@@ -291,5 +290,5 @@ def test_without_scripts_the_images_are_there(tab: Tab, page: Path) -> None:
     finally:
         tab.call("Emulation.setScriptExecutionDisabled", value=False)
 
-    assert len(heights) == len(DRAWN)
+    assert len(heights) == len(SEEN)
     assert min(heights) > 30

@@ -5,9 +5,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from run_folder import write_run_folder
+from run_folder import DRAWN, write_run_folder
 
-from analysis.figures import FIGURES
 from analysis.report import write_report
 
 
@@ -54,7 +53,7 @@ def test_the_page_loads_nothing_from_anywhere(page) -> None:
     sources = [attrs["src"] for _, attrs in page.elements if "src" in attrs]
     links = {attrs["href"] for _, attrs in page.elements if "href" in attrs}
 
-    assert len(sources) == len(FIGURES)
+    assert len(sources) == len(DRAWN)
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     assert all(link.startswith("#") for link in links)
     assert page.open == []
@@ -66,7 +65,7 @@ def test_every_entry_of_the_contents_leads_somewhere_and_every_figure_has_one(pa
 
     assert len(places) == len(set(places))
     assert set(links) <= set(places)
-    assert set(FIGURES) <= set(links)
+    assert set(DRAWN) <= set(links)
 
 
 def test_every_figure_has_words_in_place_of_it(page) -> None:
@@ -89,7 +88,7 @@ def test_the_page_holds_the_library_once_and_every_figure(page) -> None:
     scripts = [attrs for tag, attrs in page.elements if tag == "script" and "type" not in attrs]
 
     assert len(scripts) == 2
-    assert list(page.specs) == [f"spec-{name}" for name in FIGURES]
+    assert list(page.specs) == [f"spec-{name}" for name in DRAWN]
     assert all(json.loads(text)["$schema"] for text in page.specs.values())
 
 
@@ -124,15 +123,15 @@ def test_a_name_that_closes_a_script_stays_text(tmp_path) -> None:
 
     page = _Page(write_report(folder).read_text(encoding="utf-8"))
 
-    assert len(page.specs) == len(FIGURES)
-    assert sum(tag == "script" for tag, _ in page.elements) == len(FIGURES) + 2
+    assert len(page.specs) == len(DRAWN)
+    assert sum(tag == "script" for tag, _ in page.elements) == len(DRAWN) + 2
     assert name in page.text
 
 
 def test_images_lie_beside_the_page(crash) -> None:
     names = {path.name for path in (crash / "figures").iterdir()}
 
-    assert names == {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
+    assert names == {f"{name}.{kind}" for name in DRAWN for kind in ("svg", "png")}
 
 
 def test_the_same_run_gives_the_same_bytes(crash) -> None:

@@ -1,0 +1,72 @@
+"""Cascades in words and rows, for the terminal and the page."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.cascades import Anatomy, anatomy
+from analysis.critical_accounts import suspects
+from analysis.tables import Run
+from analysis.waves import reproduction, waves
+from analysis.wording import count, duration, noun, percent, usd
+
+COLUMNS = ("accounts", "liquidated", "by others", "R0", "first ADL", "bad debt", "ended")
+SHOWN = 8
+ACCOUNTS = 5
+
+
+def cascade_words(run: Run) -> dict[str, object]:
+    """What the page says of a run's cascades: `text`, `columns` and `rows`, and `accounts` of influence."""
+    found = anatomy(run)
+    cascades = waves(run, found=found)
+    return {
+        "text": cascade_sentence(found, len(cascades)),
+        "columns": ("cascade", *COLUMNS),
+        "rows": cascade_rows(cascades),
+        "shown": "" if len(cascades) <= SHOWN else f"The {SHOWN} largest of {len(cascades)}.",
+        "accounts": [
+            {
+                "account": str(row["account"]),
+                "role": noun(str(row["role"])),
+                "own": usd(row["liquidated_usd"]),
+                "influence": usd(row["influence_usd"]),
+            }
+            for row in suspects(found, ACCOUNTS).to_dict(orient="records")
+        ],
+    }
+
+
+def cascade_rows(cascades: pd.DataFrame) -> list[Sequence[str]]:
+    """The largest cascades in the order of time: when, and a cell for each of COLUMNS."""
+    if cascades.empty:
+        return []
+    largest = cascades.nlargest(SHOWN, "liquidated_usd").sort_values("begin")
+    return [
+        (
+            f"{row['begin']:%-d %b %H:%M} to {row['end']:%H:%M}",
+            f"{row['failures']:,}",
+            usd(row["liquidated_usd"]),
+            percent(row["endogenous"]) if np.isfinite(row["endogenous"]) else "–",
+            f"{row['first_generation']:.2f}" if np.isfinite(row["first_generation"]) else "–",
+            "none" if np.isnan(row["first_deleverage"]) else duration(row["first_deleverage"]),
+            usd(row["bad_debt_usd"]),
+            "by itself" if not row["truncated"] else f"cut {row['truncated']}×",
+        )
+        for row in largest.to_dict(orient="records")
+    ]
+
+
+def cascade_sentence(found: Anatomy, cascades: int) -> str:
+    """How often accounts fell, and how much of it liquidations made."""
+    failures = found.failures
+    if not len(failures):
+        return "No account fell below maintenance."
+    ratios = reproduction(found.volume)
+    led = len(ratios) and np.isfinite(ratios[0])
+    first = f"; each dollar liquidated by the world led to {ratios[0]:.2f} more at once" if led else ""
+    return (
+        f"{count(len(failures), 'time')} an account fell below maintenance, in {count(cascades, 'cascade')}; "
+        f"{percent(failures['endogenous'].mean())} would have stood without what liquidations had made of "
+        f"prices{first}."
+    )
