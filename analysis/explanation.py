@@ -21,6 +21,18 @@ from sim.problems import Problem, ScenarioError, suggestion
 from sim.rerun import recorded
 
 SHOWN = 8
+CASCADE_COLUMNS = (
+    "accounts",
+    "liquidated",
+    "by others",
+    "R0",
+    "most",
+    "deepest",
+    "first ADL",
+    "bad debt",
+    "ended",
+)
+ACCOUNT_COLUMNS = ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
 
 
 @dataclass(frozen=True)
@@ -114,18 +126,7 @@ def explanation_tables(found: Explanation) -> list[Table]:
 
 
 def _cascades(found: Explanation) -> Table:
-    columns = (
-        "accounts",
-        "liquidated",
-        "by others",
-        "R0",
-        "most",
-        "deepest",
-        "first ADL",
-        "bad debt",
-        "ended",
-    )
-    table = listing("cascade", columns)
+    table = listing("cascade", CASCADE_COLUMNS)
     rows = found.cascades
     for _, row in rows.nlargest(SHOWN, "liquidated_usd").sort_values("begin").iterrows() if len(rows) else ():
         table.add_row(
@@ -172,9 +173,7 @@ def _interval(row: pd.Series, unit: str) -> str:
 
 
 def _accounts(found: Explanation) -> Table:
-    table = listing(
-        "without account", ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
-    )
+    table = listing("without account", ACCOUNT_COLUMNS)
     for row in found.accounts.to_dict(orient="records"):
         table.add_row(
             str(row["account"]),
