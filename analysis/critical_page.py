@@ -114,6 +114,7 @@ def critical_figure(found: Critical) -> Figure:
             domain=[COLUMNS["gross"], COLUMNS["beyond"]], range=[COLOURS["gross"], COLOURS["beyond"]]
         ),
         sort=None,
+        legend=alt.Legend(symbolOpacity=1),
     )
     level = alt.Chart(inline([{"value": found.probe.share}])).mark_rule(strokeDash=[5, 4]).encode(y="value:Q")
     layers = alt.layer(

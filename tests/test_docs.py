@@ -24,6 +24,7 @@ PAGES = (
     "docs/fairness.md",
     "README.md",
 )
+DOCS = sorted(file.name for file in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -99,3 +100,18 @@ def test_the_scenario_in_the_readme_is_valid(tmp_path: Path) -> None:
         "LiquidityWithdrawal",
         "OracleStall",
     ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{name}" for name in DOCS)])
+def test_what_a_page_points_to_is_there(page: str) -> None:
+    place = (ROOT / page).parent
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", (ROOT / page).read_text())
+    local = [link for link in links if "://" not in link]
+
+    assert [link for link in local if not (place / link).exists()] == []
+
+
+def test_the_readme_names_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert [name for name in DOCS if f"docs/{name}" not in readme] == []
