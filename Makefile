@@ -11,7 +11,7 @@ BLOCKS ?= 50000
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contract unit long kernels campaign mutations bench lock clean
+.PHONY: help install demo test lint types contract unit long kernels campaign mutations bench gallery lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ mutations: $(INSTALLED)  ## scenario files with faults in them: make mutations F
 
 bench: $(INSTALLED)  ## measure speed; never fails on a time
 	@$(BIN)/pytest tests/bench
+
+gallery: $(INSTALLED)  ## draw the images of docs/gallery.md again
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/python docs/gallery.py "$$folder"
 
 lock: pyproject.toml  ## pin the dependencies of pyproject.toml again (needs uv)
 	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --extra dev \

@@ -9,7 +9,13 @@ import typer
 from commands.attacks import attacks_command
 from commands.backtest import backtest_command
 from commands.branch import branch_command
-from commands.catalogue import check_command, presets_command, scenarios_command, schema_command
+from commands.catalogue import (
+    check_command,
+    metrics_command,
+    presets_command,
+    scenarios_command,
+    schema_command,
+)
 from commands.compare import compare_command
 from commands.critical import critical_command
 from commands.explain import explain_command
@@ -99,6 +105,7 @@ app.command("run")(run_command)
 app.command("check")(check_command)
 app.command("scenarios")(scenarios_command)
 app.command("presets")(presets_command)
+app.command("metrics")(metrics_command)
 app.command("report")(report_command)
 app.command("explain")(explain_command)
 app.command("critical")(critical_command)

@@ -1,6 +1,6 @@
 """A run and its branch side by side: what another policy has changed from the moment at which it came."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rich.table import Table
 from analysis.figures import write_images
 from analysis.listing import listing
 from analysis.report import write_report
-from analysis.style import BLUE, VERMILION, Figure, inline, titled
+from analysis.style import BLUE, VERMILION, Figure, inline, span_axis, titled
 from analysis.tables import Run, load_run
 from analysis.wording import count, duration, quantity
 from sim.branching import branch
@@ -129,11 +129,10 @@ def sentences(found: Branch) -> list[str]:
 def branch_figure(found: Branch) -> Figure:
     """Liquidated by then, and the mark of the first market, as it was and in the branch."""
     market = found.base.names[0]
+    marks = [run.market(market).set_index("time")["mark"] for run in _both(found)]
     parts = [
-        _panel(
-            found, f"{market}, mark", [run.market(market).set_index("time")["mark"] for run in _both(found)]
-        ),
-        _panel(found, "liquidated so far", [_liquidated(run) for run in _both(found)]),
+        _panel(found, f"{market}, mark", marks, named=False),
+        _panel(found, "liquidated so far", [_liquidated(run) for run in _both(found)], named=True),
     ]
     return titled(
         alt.vconcat(*parts), sentences(found)[0], "as it was, and with another policy from the line on"
@@ -150,10 +149,11 @@ def _liquidated(run: Run) -> pd.Series:
     return total
 
 
-def _panel(found: Branch, title: str, series: list[pd.Series]) -> Figure:
+def _panel(found: Branch, title: str, series: list[pd.Series], named: bool) -> Figure:
+    """Both lines over time, and a rule where they part; only the lowest panel names the time."""
     step = max(len(series[0]) // MOST, 1)
     records = [
-        {"time": str(moment), "value": float(value), "line": name}
+        {"time": _milliseconds(moment), "value": float(value), "line": name}
         for name, line in zip(("as it was", "branch"), series, strict=True)
         for moment, value in line.iloc[::step].items()
     ]
@@ -162,15 +162,20 @@ def _panel(found: Branch, title: str, series: list[pd.Series]) -> Figure:
         alt.Chart(inline(records))
         .mark_line()
         .encode(
-            x=alt.X("time:T", title=None),
+            x=span_axis(series[0].index.min(), series[0].index.max(), named),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="$.3~s")),
             color=alt.Color("line:N", scale=scale, sort=None),
             tooltip=["time:T", "line:N", alt.Tooltip("value:Q", format="$,.2f")],
         )
     )
     start = pd.Timestamp(found.base.manifest["start"]) + pd.Timedelta(seconds=found.at)
-    rule = alt.Chart(inline([{"time": start.isoformat()}])).mark_rule(strokeDash=[4, 3]).encode(x="time:T")
+    rule = alt.Chart(inline([{"time": _milliseconds(start)}])).mark_rule(strokeDash=[4, 3]).encode(x="time:T")
     return alt.layer(lines, rule).properties(width=WIDE, height=HIGH)
+
+
+def _milliseconds(moment: Hashable) -> int:
+    """A moment as figures count time, since 1970."""
+    return round(pd.Timestamp(str(moment)).timestamp() * 1000)
 
 
 def write_branch(found: Branch, folder: Path) -> None:

@@ -11,7 +11,7 @@ from analysis.tables import Run
 from analysis.waves import reproduction, waves
 from analysis.wording import count, duration, noun, percent, usd
 
-COLUMNS = ("accounts", "liquidated", "by others", "R0", "first ADL", "bad debt", "ended")
+CASCADE_COLUMNS = ("falls", "volume", "pushed", "R0", "most", "deepest", "ADL", "bad debt", "cut")
 SHOWN = 8
 ACCOUNTS = 5
 
@@ -22,7 +22,7 @@ def cascade_words(run: Run) -> dict[str, object]:
     cascades = waves(run, found=found)
     return {
         "text": cascade_sentence(found, len(cascades)),
-        "columns": ("cascade", *COLUMNS),
+        "columns": ("cascade", *CASCADE_COLUMNS),
         "rows": cascade_rows(cascades),
         "shown": "" if len(cascades) <= SHOWN else f"The {SHOWN} largest of {len(cascades)}.",
         "accounts": [
@@ -38,7 +38,7 @@ def cascade_words(run: Run) -> dict[str, object]:
 
 
 def cascade_rows(cascades: pd.DataFrame) -> list[Sequence[str]]:
-    """The largest cascades in the order of time: when, and a cell for each of COLUMNS."""
+    """The largest cascades in the order of time: when, and a cell for each of CASCADE_COLUMNS."""
     if cascades.empty:
         return []
     largest = cascades.nlargest(SHOWN, "liquidated_usd").sort_values("begin")
@@ -47,14 +47,19 @@ def cascade_rows(cascades: pd.DataFrame) -> list[Sequence[str]]:
             f"{row['begin']:%-d %b %H:%M} to {row['end']:%H:%M}",
             f"{row['failures']:,}",
             usd(row["liquidated_usd"]),
-            percent(row["endogenous"]) if np.isfinite(row["endogenous"]) else "–",
-            f"{row['first_generation']:.2f}" if np.isfinite(row["first_generation"]) else "–",
-            "none" if np.isnan(row["first_deleverage"]) else duration(row["first_deleverage"]),
+            _known(row["endogenous"], "{:.0%}"),
+            *(_known(row[name], "{:.2f}") for name in ("first_generation", "largest_reproduction")),
+            str(row["deepest"]),
+            "–" if np.isnan(row["first_deleverage"]) else duration(row["first_deleverage"]),
             usd(row["bad_debt_usd"]),
-            "by itself" if not row["truncated"] else f"cut {row['truncated']}×",
+            str(row["truncated"] or "–"),
         )
         for row in largest.to_dict(orient="records")
     ]
+
+
+def _known(value: float, form: str) -> str:
+    return form.format(value) if np.isfinite(value) else "–"
 
 
 def cascade_sentence(found: Anatomy, cascades: int) -> str:

@@ -70,19 +70,16 @@ def _of_reproduction(found: Critical) -> str:
     worlds = found.rows[found.rows["variant"] == AS_IT_IS]
     gap = (worlds["reproduction"] - worlds["gross"]).dropna()
     if len(gap):
-        often = f"{len(gap)} of {count(len(worlds), 'world')}"
-        return f"R0 passes 1 in {often}, in the median {_apart(float(gap.median()))}."
+        apart = float(gap.median())
+        way = f"{abs(apart) * 100:.1f} points {'deeper' if apart > 0 else 'shallower'}"
+        which = f", in the median of the {len(gap)} worlds of {len(worlds)} where it does"
+        return f"R0 passes 1 at a fall {way}{which if len(worlds) > 1 else ''}."
     curve = found.curve[found.curve["variant"] == AS_IT_IS]
     sizes, ratios = (curve[name].to_numpy(dtype=float) for name in ("shock", "reproduction"))
     return (
         f"R0 reaches {ratios.max():.2f} at most, after a fall of {percent(float(sizes[ratios.argmax()]))}: "
         "nowhere does a dollar liquidated by the fall lead to another, so the venue breaks before that."
     )
-
-
-def _apart(gap: float) -> str:
-    """How far one fall lies from another, in points."""
-    return f"{abs(gap) * 100:.1f} points {'deeper' if gap > 0 else 'shallower'} than that fall"
 
 
 def _of_order(found: Critical) -> list[str]:
@@ -123,6 +120,7 @@ def critical_figure(found: Critical) -> Figure:
             domain=[COLUMNS["gross"], COLUMNS["beyond"]], range=[COLOURS["gross"], COLOURS["beyond"]]
         ),
         sort=None,
+        legend=alt.Legend(symbolOpacity=1),
     )
     level = alt.Chart(inline([{"value": found.probe.share}])).mark_rule(strokeDash=[5, 4]).encode(y="value:Q")
     layers = alt.layer(

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.table import Table
 
 from analysis.attribution import CAUSES, WORLD, Attribution, amplification, applying, attribute
-from analysis.cascade_words import COLUMNS, cascade_rows, cascade_sentence
+from analysis.cascade_words import CASCADE_COLUMNS, cascade_rows, cascade_sentence
 from analysis.cascades import Anatomy, anatomy
 from analysis.critical_accounts import suspects, without_each
 from analysis.listing import listing
@@ -21,7 +21,7 @@ from sim.metrics import describe
 from sim.problems import Problem, ScenarioError, suggestion
 from sim.rerun import recorded
 
-SHOWN = 8
+ACCOUNT_COLUMNS = ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def explanation_tables(found: Explanation) -> list[Table]:
 
 
 def _cascades(found: Explanation) -> Table:
-    table = listing("cascade", COLUMNS)
+    table = listing("cascade", CASCADE_COLUMNS)
     for row in cascade_rows(found.cascades):
         table.add_row(*row)
     return table
@@ -140,9 +140,7 @@ def _causes(found: Explanation) -> Table:
 
 
 def _accounts(found: Explanation) -> Table:
-    table = listing(
-        "without account", ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
-    )
+    table = listing("without account", ACCOUNT_COLUMNS)
     for row in found.accounts.to_dict(orient="records"):
         table.add_row(
             str(row["account"]),

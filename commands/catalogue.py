@@ -1,4 +1,4 @@
-"""`seawall check`, `scenarios`, `presets` and `schema`: what can be run, and what would be."""
+"""`seawall check`, `scenarios`, `presets`, `metrics` and `schema`: what can be run, and what would be."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.arguments import ScenarioArgument, SetOption, loaded
-from commands.exits import refusing
+from commands.exits import refuse, refusing
 
 if TYPE_CHECKING:
     from sim.configuration import Scenario
@@ -53,6 +53,30 @@ def presets_command(
 
     with refusing():
         tables = [preset_table(name, everything)] if name else [presets_table(), "", governance_table()]
+    Console().print(*tables, sep="\n")
+
+
+def metrics_command(
+    word: Annotated[str, typer.Argument(metavar="[WORD]", help="Only what speaks of this.")] = "",
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page docs/metrics.md.")] = False,
+) -> None:
+    """Define every metric: its key, unit, meaning and source, in the order in which runs print them.
+
+    After those of a run come those of cascades, critical shocks, tails and comparisons. Example:
+    seawall metrics debt
+    """
+    from rich.console import Console
+
+    from analysis.metric_reference import reference_markdown, reference_tables
+
+    if markdown and word:
+        refuse(["--markdown  writes the whole page; give it or a word, not both"])
+    if markdown:
+        typer.echo(reference_markdown(), nl=False)
+        return
+    tables = reference_tables(word)
+    if not tables:
+        refuse([f"{word}  no metric speaks of that"])
     Console().print(*tables, sep="\n")
 
 

@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     return folder, invoke("run", "calm", "--seed", 3, *SMALL, "--out", folder)
 
 
-@pytest.mark.parametrize("command", ["run", "check", "scenarios", "presets", "report", "schema"])
+@pytest.mark.parametrize("command", ["run", "check", "scenarios", "presets", "metrics", "report", "schema"])
 def test_every_command_has_help(command: str) -> None:
     result = invoke(command, "--help")
 

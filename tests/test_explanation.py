@@ -1,5 +1,6 @@
 """Explaining and branching a finished run, as a user does it; what fails is told."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,8 @@ def test_the_commands_explain_a_run_and_branch_from_it(folder: Path, tmp_path: P
     assert parted.exit_code == 0, parted.output
     assert "The same world up to " in parted.output
     assert {"branch.csv", "branch.png", "report.html"} <= {file.name for file in target.iterdir()}
+    drawn = re.findall(r'class="mark-line.*?\bd="([^"]*)"', (target / "branch.svg").read_text())
+    assert [path.count("L") > 10 for path in drawn] == [True] * 4
     table = pd.read_csv(target / "branch.csv").set_index("metric")
     np.testing.assert_allclose(table["difference"], table["branch"] - table["base"])
 
