@@ -30,7 +30,7 @@ from analysis.tables import Run
 from analysis.venue_figures import bin_seconds
 from analysis.wording import count, duration, percent
 
-CAUSES = {False: ("by the world", GREY), True: ("by earlier liquidations", VERMILION)}
+CAUSES = {False: ("by the world", GREY), True: ("by liquidations", VERMILION)}
 SHOWN = 400
 
 
@@ -42,7 +42,7 @@ def pushed(run: Run) -> Figure:
         panels.append(_impact(run))
     share = found.endogenous_share
     text = f"Earlier liquidations caused {percent(share)} of what was liquidated"
-    below = "caused by earlier ones: would have stood without what these had made of prices"
+    below = "by liquidations: would have stood without what earlier ones had made of prices"
     return titled(stacked(panels, color="independent"), text, below)
 
 

@@ -9,7 +9,7 @@ from analysis.cascades import Anatomy, anatomy
 from analysis.critical_accounts import suspects
 from analysis.tables import Run
 from analysis.waves import reproduction, waves
-from analysis.wording import count, duration, noun, percent, usd
+from analysis.wording import NBSP, count, duration, noun, percent, usd
 
 CASCADE_COLUMNS = ("falls", "volume", "pushed", "R0", "most", "deepest", "ADL", "bad debt", "cut")
 SHOWN = 8
@@ -44,7 +44,7 @@ def cascade_rows(cascades: pd.DataFrame) -> list[Sequence[str]]:
     largest = cascades.nlargest(SHOWN, "liquidated_usd").sort_values("begin")
     return [
         (
-            f"{row['begin']:%-d %b %H:%M} to {row['end']:%H:%M}",
+            f"{row['begin']:%-d %b %H:%M} to {row['end']:%H:%M}".replace(" ", NBSP),
             f"{row['failures']:,}",
             usd(row["liquidated_usd"]),
             _known(row["endogenous"], "{:.0%}"),

@@ -173,7 +173,7 @@ class _Search:
         self.endogenous = np.zeros(len(self.failures), np.bool_)
         self.cause = np.full(len(self.failures), -1)
         self.main = self._main_pusher()
-        self.falls: list[tuple[int, int, float, str]] = []
+        self.falls: list[tuple[Ints, Ints, Floats, NDArray[np.bool_]]] = []
 
     def _main_pusher(self) -> Ints:
         """The failure with the largest part of each push, (w,)."""
@@ -207,14 +207,7 @@ class _Search:
             causes = np.flatnonzero(shares)
             self.generations[row, 1:] = (shares[causes] @ self.inherited[causes])[:-1]
             self.cause[row] = self.main[causes[np.argmax(shares[causes])]]
-            channel = np.where(within[causes] != 0, VENUE, OUTSIDE)
-            self.falls += zip(
-                causes.tolist(),
-                [int(row)] * len(causes),
-                shares[causes].tolist(),
-                channel.tolist(),
-                strict=True,
-            )
+            self.falls.append((causes, np.full(len(causes), row), shares[causes], within[causes] != 0))
 
     def _inherit(self, known: int) -> None:
         """Let pushes that are over by now pass on the generations of those who made them."""
@@ -280,9 +273,14 @@ class _Search:
             endogenous=self.endogenous, generation=kept @ np.arange(kept.shape[1]), cause=self.cause
         )
         moves = self.moves.assign(market=np.array(self.names, object)[self.moved_in])
-        falls = pd.DataFrame(self.falls, columns=["move", "failure", "share", "channel"])
-        falls = falls.astype({"failure": np.int64, "move": np.int64})
-        return Anatomy(failures, moves.drop(columns="moment"), self.pushes, falls, kept)
+        return Anatomy(failures, moves.drop(columns="moment"), self.pushes, self._falls(), kept)
+
+    def _falls(self) -> pd.DataFrame:
+        """Which push made which account fall, in the order of falls."""
+        nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_)
+        move, failure, share, venue = map(np.concatenate, zip(nothing, *self.falls, strict=True))
+        channel = pd.Categorical.from_codes(venue.astype(np.int8), categories=pd.Index([OUTSIDE, VENUE]))
+        return pd.DataFrame({"move": move, "failure": failure, "share": share, "channel": channel})
 
 
 def _moves(trades: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -24,16 +24,21 @@ def influence(found: Anatomy) -> Floats:
     """
     credit = np.zeros(len(found.moves))
     total = found.failures["liquidated_usd"].to_numpy(dtype=float).copy()
-    falls = dict(iter(found.falls.groupby("failure")))
-    pushes = dict(iter(found.pushes.groupby("failure")))
+    falls, pushes = (_by_failure(table, len(total)) for table in (found.falls, found.pushes))
     for failure in range(len(total) - 1, -1, -1):
-        if failure in pushes:
-            made = pushes[failure]
-            total[failure] += made["share"].to_numpy() @ credit[made["move"]]
-        if failure in falls:
-            came = falls[failure]
-            np.add.at(credit, came["move"], came["share"].to_numpy() * total[failure])
+        moves, shares = pushes[failure]
+        total[failure] += shares @ credit[moves]
+        moves, shares = falls[failure]
+        credit[moves] += shares * total[failure]
     return total
+
+
+def _by_failure(table: pd.DataFrame, failures: int) -> list[tuple[NDArray[np.int64], Floats]]:
+    """Moves and shares of each failure; no move is there twice."""
+    ordered = table.sort_values("failure", kind="stable")
+    borders = np.searchsorted(ordered["failure"], np.arange(1, failures))
+    moves, shares = (np.split(ordered[name].to_numpy(), borders) for name in ("move", "share"))
+    return list(zip(moves, shares, strict=True))
 
 
 def suspects(found: Anatomy, count: int) -> pd.DataFrame:

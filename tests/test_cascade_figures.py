@@ -40,7 +40,7 @@ def test_bars_hold_what_was_liquidated_by_its_cause(crashed: Run) -> None:
     known = failures.groupby("endogenous")["liquidated_usd"].sum()
 
     assert sums["by the world"] == pytest.approx(known[False], rel=1e-4)
-    assert sums["by earlier liquidations"] == pytest.approx(known[True], rel=1e-4)
+    assert sums["by liquidations"] == pytest.approx(known[True], rel=1e-4)
     assert known[True] > 0
 
 
@@ -54,7 +54,7 @@ def test_lines_lead_forward_from_a_cause_to_what_it_pushed(crashed: Run) -> None
     assert len(dots) == len(shown)
     assert len(links) == kept.sum() > 0
     assert (links["end"] >= links["time"]).all()
-    assert ((dots["value"].astype(float) > 0) == (dots["line"] == "by earlier liquidations")).all()
+    assert ((dots["value"].astype(float) > 0) == (dots["line"] == "by liquidations")).all()
 
 
 def test_the_report_tells_cascades(crashed: Run) -> None:
