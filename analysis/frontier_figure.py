@@ -6,14 +6,26 @@ from typing import Literal
 import altair as alt
 
 from analysis.figures import write_images
-from analysis.frontier import BEHIND, DOMINATED, FRONTIER, Axis, Frontier
+from analysis.frontier import (
+    AGAINST,
+    BEHIND,
+    DOMINATED,
+    FRONTIER,
+    Axis,
+    Frontier,
+    frontier_answer,
+    frontier_table,
+)
 from analysis.style import BLUE, GREY, SKY, USD_LABEL, Figure, Records, inline, titled
+from analysis.tails import LOSS
 from analysis.wording import count, percent
+from sim.sweeps.results import SweepResults
 
 Step = Literal["step-before", "step-after"]
 
 WIDE, HIGH = 640, 380
 NAMED = 12
+MOST = 40
 FORMATS = {"USD": USD_LABEL, "1": "format(datum.value, '.3~%')", "x": "datum.label + '×'"}
 STATES = (FRONTIER, BEHIND, DOMINATED)
 NUMBERS = tuple(f"{name}{end}" for name in ("risk", "gain") for end in ("", "_low", "_high"))
@@ -44,6 +56,18 @@ def frontier_figure(found: Frontier) -> Figure:
     side = "higher" if found.risk.sign > 0 else "lower"
     below = f"better is {side} and to the {way}; bars: {percent(found.level)} intervals of each point alone"
     return titled(layers, _headline(found), below)
+
+
+def frontier_plates(results: SweepResults) -> dict[str, tuple[Figure, str]]:
+    """The frontier for a sweep's report, with its sentences.
+
+    Nothing where the sweep has no losses or leverage, one point only, or more than `MOST`: too many to read.
+    """
+    missing = {LOSS, AGAINST} - set(results.metrics)
+    if missing or not 1 < results.runs.loc[results.runs["status"] == "done", "point"].nunique() <= MOST:
+        return {}
+    found = frontier_table(results)
+    return {"frontier": (frontier_figure(found), " ".join(frontier_answer(found)))}
 
 
 def _headline(found: Frontier) -> str:

@@ -83,13 +83,14 @@ def _sweep_report(store: str, by: str | None, out: Path | None) -> Path:
     """Compare a sweep's policies and write its report."""
     from analysis.comparisons.comparison import compare
     from analysis.comparisons.report import write_sweep_report
+    from analysis.frontier_figure import frontier_plates
     from sim.sweeps.results import load_sweep
 
     results = load_sweep(store)
     axes = results.manifest["axes"]
     along = by or (axes[0] if len(axes) == 1 else "policy" if "policy" in axes else "point")
     beside = Path("runs") / f"report-{Path(store).name}" if "://" in store else Path(store)
-    return write_sweep_report(compare(results, along), out or beside)
+    return write_sweep_report(compare(results, along), out or beside, frontier_plates(results))
 
 
 def _ready_again(

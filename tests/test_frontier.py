@@ -6,7 +6,7 @@ import pytest
 
 from analysis.comparisons.intervals import Drawing
 from analysis.frontier import BEHIND, DOMINATED, FRONTIER, frontier_answer, frontier_table
-from analysis.frontier_figure import frontier_figure, write_frontier
+from analysis.frontier_figure import MOST, frontier_figure, frontier_plates, write_frontier
 from sim.problems import ScenarioError
 from sim.streams import stream
 from sim.sweeps.results import SweepResults
@@ -122,3 +122,16 @@ def test_the_figure_shows_every_point_with_both_intervals(tmp_path) -> None:
     for word in ("safe", "bold", "bad", "risk_low", "gain_high", "1 shown to be dominated", "to the right"):
         assert word in text
     assert {path.name for path in tmp_path.iterdir()} == {"frontier.csv", "frontier.png", "frontier.svg"}
+
+
+def test_a_sweeps_report_gets_the_frontier_where_there_is_one() -> None:
+    two = sweep({"safe": (0.5, 3.0), "bold": (1.0, 5.0)}, seeds=30)
+    figure, told = frontier_plates(two)["frontier"]
+
+    assert figure.to_dict()["title"]
+    assert told.startswith("2 of 2 points on the frontier")
+    assert frontier_plates(sweep({"alone": (1.0, 3.0)}, seeds=10)) == {}
+    assert frontier_plates(sweep({f"p{i}": (1.0, 3.0) for i in range(MOST + 1)}, seeds=3)) == {}
+    two.runs.drop(columns=[GAIN], inplace=True)
+    manifest = two.manifest | {"metrics": {LOSS: METRICS[LOSS]}}
+    assert frontier_plates(SweepResults(two.place, manifest, two.points, two.runs)) == {}
