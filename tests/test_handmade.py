@@ -34,6 +34,11 @@ BRIDGE = {
     "both": Long({"BTC": 20_000, "ETH": 60_000}, 700_000),
     "ether": Long({"ETH": 30_000}, 300_000),
 }
+PAIR = {
+    "lesser": Long({"BTC": 60_000}, 600_000),
+    "greater": Long({"BTC": 90_000}, 900_000),
+    "third": Long({"BTC": 50_000}, 1_000_000),
+}
 TWO = ("BTC", "ETH")
 FALL = 0.08
 WITHOUT = ("world.impact.coefficient=0", "world.impact.liquidations=false")
@@ -146,6 +151,18 @@ def test_a_hub_pushes_all_its_leaves_at_once_and_they_push_nobody(star: Result) 
     np.testing.assert_allclose(found.failures["liquidated_usd"], sold, atol=CENT, rtol=0)
     assert first_reproduction(star) == pytest.approx(120 * after / (100 * before), rel=1e-8)
     assert last(star) == pytest.approx(pushed(after, *sold[1:]), abs=1e-7)
+
+
+def test_two_who_are_sold_together_answer_for_the_third_by_their_size() -> None:
+    result = ran(PAIR, fall(FALL))
+    found = explained(result)
+    third = 50_000 * pushed(92.0, 150_000 * 92.0)
+
+    assert edges(found) == pytest.approx({("lesser", "BTC", "third"): 0.4, ("greater", "BTC", "third"): 0.6})
+    assert found.failures["generation"].tolist() == [0.0, 0.0, 1.0]
+    np.testing.assert_allclose(
+        influence(found), [5_520_000 + 0.4 * third, 8_280_000 + 0.6 * third, third], atol=3 * CENT, rtol=0
+    )
 
 
 def test_an_account_in_two_markets_carries_a_fall_from_one_to_the_other(bridge: Result) -> None:
