@@ -165,6 +165,21 @@ def test_two_who_are_sold_together_answer_for_the_third_by_their_size() -> None:
     )
 
 
+def test_a_sale_that_nobody_has_hedged_yet_has_pushed_nobody() -> None:
+    """Another shock makes a bystander fall in block 3; in block 4 the price has felt the first sale only."""
+    longs = CHAIN | {"bystander": Long({"BTC": 50_000}, 700_000)}
+    jumps = ", ".join(
+        f"{{at: {at}s, kind: price_jump, size: {size}}}"
+        for at, size in ((STRUCK, -FALL), (STRUCK + 60, -0.02))
+    )
+    found = explained(ran(longs, f"shocks=[{jumps}]"))
+    by_role = found.failures.set_index("role")
+
+    assert by_role["block"].to_dict() == {"first": 2, "bystander": 3, "second": 4, "third": 4}
+    assert by_role["generation"].to_dict() == {"first": 0.0, "bystander": 0.0, "second": 1.0, "third": 1.0}
+    assert edges(found) == {("first", "BTC", "second"): 1.0, ("first", "BTC", "third"): 1.0}
+
+
 def test_an_account_in_two_markets_carries_a_fall_from_one_to_the_other(bridge: Result) -> None:
     """Bitcoin falls and is sold; who holds both fails, loses his ether, and keeps his bitcoin."""
     found = explained(bridge)
