@@ -12,6 +12,7 @@ import numpy as np
 
 from agents.role import (
     DEPOSIT,
+    NOBODY,
     Actions,
     Endowment,
     Role,
@@ -54,15 +55,26 @@ class Arbitrageurs(Role):
         self.settings = settings
         self.capital = np.zeros(len(accounts))
 
-    def endow(self, open_interest: float, price: Ints, residual: Ints, isolated: Mask) -> Endowment:
+    def endow(
+        self, open_interest: float, price: Ints, residual: Ints, isolated: Mask, absent: Ints = NOBODY
+    ) -> Endowment:
         """Equal capital, and the position that others leave open, (m,) [lots], shared out and hedged outside.
 
-        A market whose positions stand alone is left to the accounts whose turn it is.
+        A market whose positions stand alone is left to the accounts whose turn it is; who is absent, (j,)
+        accounts, takes no part.
+
+        Raises
+        ------
+        ValueError
+            If nobody is there to take what is left open.
         """
         count = len(self.accounts)
         self.capital = np.full(count, self.settings.capital * open_interest / count)
-        taking = holdable(isolated, count)
-        size = taking * (residual // taking.sum(axis=1))[:, None]
+        taking = holdable(isolated, count) & ~np.isin(self.accounts, absent)
+        takers = taking.sum(axis=1)
+        if (residual[takers == 0] != 0).any():
+            raise ValueError(f"an arbitrageur must be there to carry what others leave open, got {residual}")
+        size = taking * (residual // np.maximum(takers, 1))[:, None]
         size[np.arange(len(size)), taking.argmax(axis=1)] += residual - size.sum(axis=1)
         wallet = self.settings.outside * self.capital + price.astype(float) @ size
         return Endowment(self.capital.astype(np.int64), wallet, size, outside=-size)

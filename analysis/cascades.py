@@ -217,11 +217,14 @@ class _Search:
         self.settled = max(self.settled, known)
 
     def _outside(self, block: int, known: int) -> Floats:
-        """What each earlier push has made of its market's price by now, through hedges, (known,) [log]."""
+        """What each earlier push has made of its market's price by now, through hedges, (known,) [log].
+
+        What is liquidated in a block is hedged in the next one and moves the price of the one after that.
+        """
         moves = self.moves.iloc[:known]
         forced = self.forced[block][self.moved_in[:known]]
         age = (block - moves["block"].to_numpy()) * float(self.seconds)
-        counts = (age > 0) & (moves["side"].to_numpy() == np.sign(forced))
+        counts = (age > self.seconds) & (moves["side"].to_numpy() == np.sign(forced))
         weight = np.where(counts, moves["volume_usd"].to_numpy() * self.impact.left(age), 0.0)
         whole = np.bincount(self.moved_in[:known], weight, minlength=len(self.names))[self.moved_in[:known]]
         share: Floats = np.divide(weight, whole, out=np.zeros(known), where=whole > 0)

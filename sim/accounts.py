@@ -75,15 +75,16 @@ def with_shares(recorder: Recorder, owned: Ints, shares: Ints) -> Floats:
     return value
 
 
-def account_frame(recorder: Recorder, roles: NDArray[np.object_]) -> pd.DataFrame:
+def account_frame(recorder: Recorder, roles: NDArray[np.object_], gained: pd.DataFrame) -> pd.DataFrame:
     """One row for each trader: what it brought, has, gained, and how it was treated [USD].
 
+    `gained` is what `profits` says of the accounts.
     `pnl` is `wealth_end` less `wealth_start`. `shares_start` is the part of its equity that was in the vault
     and in pools, `maintenance_start` what its first positions asked for. `deleveraged_usd` and `haircut_usd`
     are of its own positions that closed somebody else's; `socialised_usd` is what the last resort has charged
     it, NaN where that comes by the funding index and cannot be told from funding.
     """
-    own = profits(recorder)
+    own = gained.copy()
     own["pnl"] = own["venue_pnl"] + own["outside_pnl"] - own["gas_paid"]
     own["shares_start"] = own["equity_start"] - recorder.start_equity / MICRO
     own["maintenance_start"] = recorder.start_maintenance / MICRO

@@ -66,7 +66,9 @@ class AgentSettings(Settings):
     attackers: dict[str, AnyAttack] = parameter({}, "", description="attacks, by name")
     own: dict[str, OwnSettings] = parameter({}, "", description="traders of one's own, by name")
     absent: Annotated[tuple[int, ...], BeforeValidator(entries)] = parameter(
-        (), "", description="accounts that bring nothing, as a counterfactual; numbers as in a run's tables"
+        (),
+        "",
+        description="accounts that bring and do nothing, a counterfactual; numbers as in a run's tables",
     )
 
     def counts(self) -> dict[str, int]:

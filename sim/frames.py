@@ -1,5 +1,6 @@
 """A finished run's history as frames: times in UTC, money in USD, sizes in base units."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,11 @@ class Tables:
         self.names = np.array(self.model.units.names)
         self.roles = self._role_names()
 
+    @cached_property
+    def profits(self) -> pd.DataFrame:
+        """What every account gained: see `sim.accounts.profits`."""
+        return profits(self.recorder)
+
     def all(self) -> dict[str, pd.DataFrame]:
         """Every table by its name in the run folder.
 
@@ -51,7 +57,7 @@ class Tables:
             "waterfall": self.waterfall(),
             "parameters": self.parameters(),
             "agents": self.agents(),
-            "accounts": account_frame(self.recorder, self.roles),
+            "accounts": account_frame(self.recorder, self.roles, self.profits),
             "positions": position_frame(self.recorder, self.names),
         } | ({name: table() for name, table in more.items()} | papers)
 
@@ -281,8 +287,9 @@ class Tables:
         Sums of what `sim.accounts.profits` says of its accounts. `owed` is what accounts below zero leave
         unpaid at the end.
         """
-        own = profits(self.recorder)[list(PROFIT)]
-        named = own.rename(columns={"liquidated": "liquidated_accounts", "ruined": "ruined_accounts"})
+        named = self.profits[list(PROFIT)].rename(
+            columns={"liquidated": "liquidated_accounts", "ruined": "ruined_accounts"}
+        )
         named.insert(0, "role", self.roles)
         named.insert(1, "accounts", 1)
         named.loc[named["role"] == "venue", "accounts"] = 0

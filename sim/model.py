@@ -29,7 +29,7 @@ from protocol.prices.oracle import Reading
 from sim.configuration import Scenario
 from sim.governance.opening import let_plot, open_governance
 from sim.outside import Outside
-from sim.population import account_count, endow, outsider_of, settle_in
+from sim.population import account_count, endow, of_present, outsider_of, settle_in
 from sim.record import Recorder
 from sim.risk_engines import open_risk_engine
 from sim.streams import stream
@@ -220,9 +220,9 @@ class Model(mesa.Model):  # type: ignore[misc]
         )
 
     def _decisions(self, outside: Floats) -> list[Actions]:
-        """Every Mesa agent's actions, from one and the same view."""
-        view = self.view(outside)
-        return [agent.act(view) for agent in self.agents if len(agent.accounts)]
+        """Every Mesa agent's actions, from one and the same view; who is absent does nothing."""
+        view, absent = self.view(outside), np.array(self.scenario.agents.absent, np.int64)
+        return [of_present(agent.act(view), absent) for agent in self.agents if len(agent.accounts)]
 
     def _trade(self, actions: list[Actions]) -> Rows:
         """Sequence and match everybody's orders; returns the fills."""

@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -173,7 +174,13 @@ def _forget(files: list[Path]) -> None:
 
 def _lies_in(module: Any, files: list[Path]) -> bool:
     origin = getattr(module, "__file__", None)
-    return origin is not None and Path(origin).resolve() in files
+    return origin is not None and _resolved(origin) in files
+
+
+@cache
+def _resolved(origin: str) -> Path:
+    """Place of a file behind links; each import of a user's class asks it of every module."""
+    return Path(origin).resolve()
 
 
 @contextmanager

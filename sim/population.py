@@ -17,12 +17,14 @@ from agents.liquidators import Liquidators
 from agents.market_makers import MarketMakers
 from agents.outsider import Outsider
 from agents.retail import Retail
-from agents.role import Endowment, Role, Stream
+from agents.role import Actions, Endowment, Hedges, Role, Stream, Transfers
 from agents.whales import Whales
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, Ints, first_trader
 from protocol.collateral import choose_leverage
 from protocol.exchange import Exchange
+from protocol.liquidations.keepers import Offers
+from protocol.orders import Orders
 from sim.configuration import Scenario
 from sim.own_agents import guest
 from sim.streams import stream
@@ -30,6 +32,7 @@ from sim.venue import Grid
 from sim.venue_settings import ProtocolSettings
 
 Party = TypeVar("Party", bound=Role)
+Part = TypeVar("Part", Orders, Transfers, Hedges, Offers)
 
 
 class Population(NamedTuple):
@@ -154,6 +157,24 @@ def without(role: Role, endowment: Endowment, absent: Ints) -> Endowment:
     return endowment._replace(**parts)
 
 
+def of_present(actions: Actions, absent: Ints) -> Actions:
+    """What a role wants to happen, without what those of it who are absent, (k,) accounts, want."""
+    if not len(absent):
+        return actions
+    return actions._replace(
+        orders=_of_present(actions.orders, absent),
+        transfers=_of_present(actions.transfers, absent),
+        hedges=_of_present(actions.hedges, absent),
+        offers=_of_present(actions.offers, absent),
+        senders=np.setdiff1d(actions.senders, absent),
+    )
+
+
+def _of_present(part: Part, absent: Ints) -> Part:
+    present = ~np.isin(part.account, absent)
+    return type(part)._make(column[present] for column in part)
+
+
 def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
     """Credit a role's deposits and assets; give it its opening positions, entered at the opening price.
 
@@ -209,7 +230,10 @@ def endow(exchange: Exchange, people: Population, scenario: Scenario) -> list[tu
     brought: list[tuple[Role, Endowment]] = [
         (people.retail, crowd),
         (people.makers, people.makers.endow(interest, price)),
-        (people.arbitrageurs, people.arbitrageurs.endow(interest, price, carried, parameters.isolated)),
+        (
+            people.arbitrageurs,
+            people.arbitrageurs.endow(interest, price, carried, parameters.isolated, absent),
+        ),
         (people.liquidators, people.liquidators.endow(interest, price)),
         (people.depositors, people.depositors.endow(deposits, price)),
         (people.whales, large),

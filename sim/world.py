@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sim.configuration import ClockSettings
 from sim.gas import NO_USAGE, FeeMarket, Usage, lognormal_path
+from sim.impact import Push, memory
 from sim.prices.paths import fundamental_paths
 from sim.sentiment import Sight, sentiment_feed
 from sim.shocks import Shocks
@@ -20,19 +21,11 @@ TREND_HALF_LIFE = 7200.0
 FORCED_HALF_LIFE = 3600.0
 
 
-def memory(seconds: float, half_life: float) -> float:
-    """Weight that is left after `seconds` of a quantity that halves every `half_life` [1]."""
-    return float(0.5 ** (seconds / half_life))
-
-
 class World:
     """The outside market, block by block; prices in USD per base unit, flows and depth in USD.
 
-    The outside price is the fundamental price times the impact of the venue's participants:
-    `log S = log F + P + T`. A net flow Q adds `φ·λ·Q/D₀` to the permanent part P, what the market learns
-    from it, at ordinary depth; and `(1−φ)·λ·Q/D` to the transient part T, what it costs to be absorbed, at
-    the depth of the moment. T decays. D is a hundred times the depth within 1 %. Under the square-root law
-    T is `(1−φ)·λ·√x/100` instead, of a pressure x that takes up Q over the depth within 1 % and fades.
+    The outside price is the fundamental price times the impact of the venue's participants: see `sim.impact`.
+    `forced_impact` is what the impact would be less of without the hedges of forced trades, by block [log].
     """
 
     def __init__(
@@ -65,11 +58,9 @@ class World:
         self.volatility = self.calm_volatility.copy()
         self.trend = np.zeros(len(markets))
         self.resilience = np.ones(len(markets))
-        self.permanent = np.zeros(len(markets))
-        self.transient = np.zeros(len(markets))
-        self.pressure = np.zeros(len(markets))
+        self.push = Push(settings.impact, self.seconds, self.normal_depth)
+        self.unforced = Push(settings.impact, self.seconds, self.normal_depth)
         self.forced = np.zeros(len(markets))
-        self.forced_permanent, self.forced_transient, self.forced_pressure = np.zeros((3, len(markets)))
         self.forced_impact = np.zeros((clock.blocks + 1, len(markets)))
         self.outside = self.fundamental[0].copy()
         self.block = 0
@@ -96,49 +87,17 @@ class World:
         forced = self._forced_part(flow)
         if not self.settings.impact.liquidations:
             flow, forced = flow - forced, np.zeros_like(forced)
-        self._press(flow + self.shocks.flow[self.block])
-        self._trace(forced)
-        before = self.outside
-        self.outside = self.fundamental[self.block] * np.exp(self.permanent + self.transient)
+        whole, depth = flow + self.shocks.flow[self.block], self.depth
+        self.push.take(whole, depth)
+        self.unforced.take(whole - forced, depth)
+        impact, before = self.push.log, self.outside
+        self.forced_impact[self.block] = impact - self.unforced.log
+        self.outside = self.fundamental[self.block] * np.exp(impact)
         returns = np.log(self.outside / before)
         self._observe(returns)
         self._price_gas()
         time = self.block * self.seconds
         self.sentiment = self.feed.sentiment(Sight(self.block, time, self.seconds, self.outside, returns))
-
-    def _press(self, flow: Floats) -> None:
-        """Let a net purchase, (m,) [USD], move the price, after what earlier ones left has faded.
-
-        The permanent part is linear under both laws, or round trips would pay (Huberman and Stanzl, 2004).
-        """
-        impact = self.settings.impact
-        push = impact.coefficient * flow / 100
-        self.permanent += impact.permanent * push / self.normal_depth
-        if impact.law == "linear":
-            self.transient *= memory(self.seconds, impact.half_life)
-            self.transient += (1 - impact.permanent) * push / self.depth
-        else:
-            self.pressure *= memory(self.seconds, impact.half_life / 2)
-            self.pressure += flow / self.depth
-            root = np.sign(self.pressure) * np.sqrt(np.abs(self.pressure))
-            self.transient = (1 - impact.permanent) * impact.coefficient * root / 100
-
-    def _trace(self, forced: Floats) -> None:
-        """Follow what of the impact is that of forced trades, (m,) [USD]: what is gone without them."""
-        impact = self.settings.impact
-        push = impact.coefficient * forced / 100
-        self.forced_permanent += impact.permanent * push / self.normal_depth
-        if impact.law == "linear":
-            self.forced_transient *= memory(self.seconds, impact.half_life)
-            self.forced_transient += (1 - impact.permanent) * push / self.depth
-        else:
-            self.forced_pressure *= memory(self.seconds, impact.half_life / 2)
-            self.forced_pressure += forced / self.depth
-            left = self.pressure - self.forced_pressure
-            root = np.sign(left) * np.sqrt(np.abs(left))
-            without = (1 - impact.permanent) * impact.coefficient * root / 100
-            self.forced_transient = self.transient - without
-        self.forced_impact[self.block] = self.forced_permanent + self.forced_transient
 
     def _price_gas(self) -> None:
         """Let gas follow what everybody has used, and what others will pay when prices move."""

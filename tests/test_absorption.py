@@ -4,12 +4,22 @@ from functools import cache
 
 import numpy as np
 import pytest
-from small import crash, empty_venue
+from small import PRICES, crash, opened
 from venue import ALICE, BOB, CAROL, DAVE, hold, liquidate, quote, set_price, venue
 
 from protocol.liquidations.absorption import Absorption
+from protocol.liquidations.closes import Closes
+from protocol.liquidations.record import Engine
+from protocol.liquidations.slices import Slices
+from protocol.liquidations.tranches import Tranches
+from protocol.liquidations.transfers import Transfers
+from protocol.liquidations.windows import Windows
 from protocol.scan import liquidatable
+from sim.frames import Tables
+from sim.population import outsider_of
 from sim.run import Result, run
+from sim.scenario import load_scenario
+from sim.venue import grid, open_exchange
 
 SMALL = ("agents.retail.accounts=300", "clock.duration=90m")
 BOOKS = ("dydx_v4", "hyperliquid")
@@ -24,13 +34,16 @@ def fallen(preset: str, impact: bool) -> Result:
 
 @pytest.mark.parametrize("preset", [*BOOKS, "drift"])
 def test_what_is_liquidated_is_left_with_the_outsider(preset: str) -> None:
-    found = fallen(preset, impact=False)
-    rows = found.tables["liquidations"]
-    forced = found.tables["markets"]
+    scenario = crash(f"protocol.preset={preset}", *SMALL, "world.impact.liquidations=false")
+    with opened(scenario, 7, blocks=scenario.clock.blocks) as model:
+        tables = Tables(model.recorder)
+        rows, markets = tables.liquidations(), tables.markets()
+        held = model.exchange.book.size[:, outsider_of(scenario)]
+        bought = rows.groupby("market")["filled"].sum()[list(model.units.names)] / model.units.lot
 
-    assert (rows["filled"] != 0).any()
-    assert "outsider" in set(found.tables["agents"]["role"])
-    assert (forced["forced_impact"] == 0).all()
+    assert (held > 0).all()
+    assert held.tolist() == np.rint(-bought).astype(int).tolist()
+    assert (markets["forced_impact"] == 0).all()
 
 
 @pytest.mark.parametrize("preset", BOOKS)
@@ -75,8 +88,28 @@ def test_the_book_of_others_stays_as_it_was() -> None:
     assert (before.bid, before.depth) == (after.bid, after.depth)
 
 
-@pytest.mark.parametrize("preset", ["dydx_v4", "hyperliquid", "drift", "gmx_v2", "synthetix_v3"])
-def test_only_engines_that_trade_or_hand_over_are_wrapped(preset: str) -> None:
-    engine = empty_venue(preset).engine
+@pytest.mark.parametrize(
+    ("preset", "engine", "trades"),
+    [
+        ("dydx_v4", Slices, True),
+        ("hyperliquid", Tranches, True),
+        ("drift", Transfers, False),
+        ("gmx_v2", Closes, None),
+        ("synthetix_v3", Windows, None),
+    ],
+)
+def test_only_engines_that_trade_or_hand_over_are_wrapped(
+    preset: str, engine: type[Engine], trades: bool | None
+) -> None:
+    """With an outsider; without one nobody's engine is."""
+    settings = load_scenario("base", [f"protocol.preset={preset}"]).protocol
+    alone, watched = (open_exchange(settings, grid(settings), PRICES, 20, who) for who in (None, 19))
 
-    assert not isinstance(engine, Absorption)
+    assert isinstance(alone.engine, engine)
+    if trades is None:
+        assert isinstance(watched.engine, engine)
+    else:
+        assert isinstance(watched.engine, Absorption)
+        assert isinstance(watched.engine.engine, engine)
+        assert watched.engine.venue is (watched.venue if trades else None)
+        assert watched.engine.outsider == 19

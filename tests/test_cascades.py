@@ -68,14 +68,14 @@ def chain() -> Anatomy:
 
 
 def star() -> Anatomy:
-    """1 falls by itself; what its hedge does to the outside price fells 2, 3 and 4 a block later."""
+    """1 falls by itself; what its hedge does to the outside price fells 2, 3 and 4 two blocks later."""
     crash = Crash()
     crash.falls(1, 1, 0, 400.0, ("BTC", 100.0, 100.0))
     crash.sells(1, 1, 0, "BTC", 100.0, 100.0)
-    crash.forced["BTC"][1:] = -0.05
+    crash.forced["BTC"][2:] = -0.05
     for account in (2, 3, 4):
-        crash.falls(account, 2, 0, 40.0, ("BTC", 10.0, 95.0))
-        crash.sells(account, 2, 0, "BTC", 10.0, 95.0)
+        crash.falls(account, 3, 0, 40.0, ("BTC", 10.0, 95.0))
+        crash.sells(account, 3, 0, "BTC", 10.0, 95.0)
     return crash.anatomy()
 
 
@@ -126,9 +126,9 @@ def test_a_fall_that_the_world_alone_would_have_made_has_no_cause() -> None:
     crash = Crash()
     crash.falls(1, 1, 0, 400.0, ("BTC", 100.0, 100.0))
     crash.sells(1, 1, 0, "BTC", 100.0, 100.0)
-    crash.forced["BTC"][1:] = -0.05
-    crash.falls(2, 2, 0, -200.0, ("BTC", 10.0, 95.0))  # 150 would not have been enough
-    crash.falls(3, 2, 0, 10.0, ("BTC", -10.0, 95.0))  # a short, whom the fall helps
+    crash.forced["BTC"][2:] = -0.05
+    crash.falls(2, 3, 0, -200.0, ("BTC", 10.0, 95.0))  # 150 would not have been enough
+    crash.falls(3, 3, 0, 10.0, ("BTC", -10.0, 95.0))  # a short, whom the fall helps
     found = crash.anatomy()
 
     assert found.failures["endogenous"].tolist() == [False, False, False]
@@ -151,11 +151,11 @@ def test_a_cause_reaches_another_market_through_an_account_that_holds_both() -> 
     crash = Crash(("BTC", "ETH"))
     crash.falls(1, 1, 0, 400.0, ("BTC", 100.0, 100.0))
     crash.sells(1, 1, 0, "BTC", 100.0, 100.0)
-    crash.forced["BTC"][1:] = -0.05
-    crash.falls(2, 2, 0, 50.0, ("BTC", 10.0, 95.0), ("ETH", 10.0, 50.0))
-    crash.sells(2, 2, 0, "ETH", 10.0, 50.0)
-    crash.forced["ETH"][2:] = -0.04
-    crash.falls(3, 3, 0, 20.0, ("ETH", 10.0, 48.0))
+    crash.forced["BTC"][2:] = -0.05
+    crash.falls(2, 3, 0, 50.0, ("BTC", 10.0, 95.0), ("ETH", 10.0, 50.0))
+    crash.sells(2, 3, 0, "ETH", 10.0, 50.0)
+    crash.forced["ETH"][4:] = -0.04
+    crash.falls(3, 5, 0, 20.0, ("ETH", 10.0, 48.0))
     found = crash.anatomy()
 
     assert found.failures["cause"].tolist() == [-1, 0, 1]
@@ -170,12 +170,12 @@ def test_a_fresh_push_counts_for_more_than_one_that_has_faded() -> None:
     crash.falls(2, 30, 0, 400.0, ("BTC", 100.0, 100.0))
     crash.sells(2, 30, 0, "BTC", 100.0, 100.0)
     crash.forced["BTC"][30:] = -0.05
-    crash.falls(3, 31, 0, 5.0, ("BTC", 10.0, 95.0))  # without the second push it would still fall
+    crash.falls(3, 32, 0, 5.0, ("BTC", 10.0, 95.0))  # without the second push it would still fall
     found = anatomy_fading(crash)
     shares = found.falls.set_index("move")["share"]
 
-    age = 30 * 60.0
-    old, new = 0.3 + 0.7 * 0.5 ** (age / 600), 0.3 + 0.7 * 0.5 ** (60 / 600)
+    age = 31 * 60.0
+    old, new = 0.3 + 0.7 * 0.5 ** (age / 600), 0.3 + 0.7 * 0.5 ** (120 / 600)
     lost = [-np.expm1(-0.05 * each / (old + new)) for each in (old, new)]
     assert shares[0] == pytest.approx(lost[0] / sum(lost))
     assert found.failures["cause"].tolist()[-1] == 1

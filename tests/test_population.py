@@ -7,6 +7,7 @@ from small import calm, crash, equity, opened, sight
 from protocol.arithmetic import MICRO
 from protocol.book import INSURANCE, VAULT, first_trader, share_rows
 from protocol.laws.invariants import violated
+from sim.frames import Tables
 from sim.model import Model
 from sim.population import account_count, endow
 
@@ -216,6 +217,62 @@ def test_actors_leave_everybody_else_as_they_were() -> None:
 
         np.testing.assert_array_equal(model.exchange.book.size[:, :count], without.exchange.book.size)
         np.testing.assert_array_equal(model.exchange.book.cash[:count], without.exchange.book.cash)
+
+
+def people(*overrides: str) -> dict[str, int]:
+    """First account of each role that has any."""
+    with opened(calm(*overrides)) as model:
+        return {role.name: int(role.accounts[0]) for role in model.people.roles if len(role.accounts)}
+
+
+@pytest.mark.parametrize("role", ["retail", "market_makers", "arbitrageurs", "liquidators", "depositors"])
+def test_who_is_absent_brings_nothing_does_nothing_and_the_venue_lives(role: str) -> None:
+    gone = people()[role]
+    with opened(crash(f"agents.absent=[{gone}]"), blocks=75) as model:
+        accounts = Tables(model.recorder).all()["accounts"].set_index("account")
+        touched = {
+            column: set(model.recorder.log(name)[1][column].tolist())
+            for name, column in (("liquidations", "account"), ("deleverages", "counterparty"))
+        }
+
+    assert not accounts.loc[gone, ["brought", "equity_end", "pnl", "gas_paid"]].any()
+    assert (accounts.drop(index=gone)["brought"] > 0).mean() > 0.9
+    assert not model.exchange.book.size[:, gone].any()
+    assert gone not in touched["account"] | touched["counterparty"]
+
+
+def test_an_absence_leaves_what_all_others_bring() -> None:
+    """But for arbitrageurs, who carry what the crowd leaves open without him."""
+    gone = people()["retail"] + 7
+    with opened(crash()) as whole, opened(crash(f"agents.absent=[{gone}]")) as model:
+        others = np.ones(account_count(crash()), np.bool_)
+        others[[gone, *whole.people.arbitrageurs.accounts]] = False
+        before, after = whole.exchange.book, model.exchange.book
+
+    assert before.size[:, gone].any()
+    np.testing.assert_array_equal(after.size[:, others], before.size[:, others])
+    np.testing.assert_array_equal(after.cash[others], before.cash[others])
+    assert not after.size.sum(axis=1).any()
+
+
+def test_the_position_of_an_absent_arbitrageur_is_carried_by_the_others() -> None:
+    gone = people()["arbitrageurs"]
+    with opened(crash()) as whole, opened(crash(f"agents.absent=[{gone}]")) as model:
+        accounts = whole.people.arbitrageurs.accounts
+        before, after = whole.exchange.book.size[:, accounts], model.exchange.book.size[:, accounts]
+
+    assert before[:, 0].all()
+    assert not after[:, 0].any()
+    assert after.sum(axis=1).tolist() == before.sum(axis=1).tolist()
+
+
+def test_somebody_must_carry_what_the_crowd_leaves_open() -> None:
+    first = people()["arbitrageurs"]
+    with (
+        pytest.raises(ValueError, match="an arbitrageur must be there"),
+        opened(crash(f"agents.absent={list(range(first, first + 6))}")),
+    ):
+        pass
 
 
 def advance(model: Model, blocks: int) -> None:

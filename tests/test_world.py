@@ -90,8 +90,8 @@ def test_a_thin_market_moves_more_but_learns_the_same() -> None:
         place.advance(FLAT)
         place.advance(flow(1e7))
 
-    np.testing.assert_allclose(there.permanent, thick.permanent)
-    assert there.transient[0] == pytest.approx(10 * thick.transient[0])
+    np.testing.assert_allclose(there.push.permanent, thick.push.permanent)
+    assert there.push.transient[0] == pytest.approx(10 * thick.push.transient[0])
 
 
 def test_a_flow_beyond_what_depth_bears_is_filled_in_part() -> None:
@@ -115,8 +115,8 @@ def test_the_impact_of_a_steady_flow_is_the_same_on_any_grid() -> None:
         for _ in range(6):
             fine.advance(flow(1e5))
 
-    np.testing.assert_allclose(coarse.permanent, fine.permanent)
-    assert coarse.transient[0] == pytest.approx(fine.transient[0], rel=0.05)
+    np.testing.assert_allclose(coarse.push.permanent, fine.push.permanent)
+    assert coarse.push.transient[0] == pytest.approx(fine.push.transient[0], rel=0.05)
 
 
 def pressed(law: str, *flows: float, block: int = 60) -> World:
@@ -129,21 +129,21 @@ def pressed(law: str, *flows: float, block: int = 60) -> World:
 def test_both_laws_agree_on_a_flow_of_the_depth_within_one_per_cent() -> None:
     linear, root = pressed("linear", 20e6), pressed("square_root", 20e6)
 
-    assert root.transient[0] == pytest.approx(linear.transient[0])
-    assert root.transient[0] == pytest.approx(0.7 * 0.01)
-    np.testing.assert_array_equal(root.permanent, linear.permanent)
+    assert root.push.transient[0] == pytest.approx(linear.push.transient[0])
+    assert root.push.transient[0] == pytest.approx(0.7 * 0.01)
+    np.testing.assert_array_equal(root.push.permanent, linear.push.permanent)
 
 
 @pytest.mark.parametrize(("law", "ratio"), [("linear", 4.0), ("square_root", 2.0)])
 def test_four_times_the_flow_moves_the_price_by_the_law(law: str, ratio: float) -> None:
-    assert pressed(law, -4e6).transient[0] == pytest.approx(ratio * pressed(law, -1e6).transient[0])
+    assert pressed(law, -4e6).push.transient[0] == pytest.approx(ratio * pressed(law, -1e6).push.transient[0])
 
 
 @pytest.mark.parametrize("law", ["linear", "square_root"])
 def test_the_transient_part_halves_in_its_half_life_under_either_law(law: str) -> None:
-    struck = pressed(law, 1e7).transient[0]
+    struck = pressed(law, 1e7).push.transient[0]
 
-    assert pressed(law, 1e7, *[0.0] * 10).transient[0] == pytest.approx(struck / 2)
+    assert pressed(law, 1e7, *[0.0] * 10).push.transient[0] == pytest.approx(struck / 2)
 
 
 def test_a_round_trip_under_the_square_root_law_leaves_no_permanent_impact_and_costs() -> None:
@@ -154,7 +154,7 @@ def test_a_round_trip_under_the_square_root_law_leaves_no_permanent_impact_and_c
         paid += each / 8000 * price
         there.advance(flow(each))
 
-    assert there.permanent[0] == 0
+    assert there.push.permanent[0] == 0
     assert paid > 0
 
 
@@ -162,7 +162,7 @@ def test_a_large_order_in_parts_moves_the_price_alike_on_any_grid_under_the_squa
     coarse = pressed("square_root", *[6e5] * 60)
     fine = pressed("square_root", *[1e5] * 360, block=10)
 
-    assert coarse.transient[0] == pytest.approx(fine.transient[0], rel=0.05)
+    assert coarse.push.transient[0] == pytest.approx(fine.push.transient[0], rel=0.05)
 
 
 def test_a_trade_pays_two_thirds_of_its_own_impact_under_the_square_root_law() -> None:
@@ -189,8 +189,8 @@ def test_forced_flow_can_be_taken_out_of_the_price(forced: float, hedged: float,
         there.force(flow(1e6 * forced))
         there.advance(flow(1e6 * hedged))
 
-    assert silent.permanent[0] == pytest.approx(0.3 * 1e6 * felt / 100 / 20e6)
-    assert loud.permanent[0] == pytest.approx(0.3 * 1e6 * hedged / 100 / 20e6)
+    assert silent.push.permanent[0] == pytest.approx(0.3 * 1e6 * felt / 100 / 20e6)
+    assert loud.push.permanent[0] == pytest.approx(0.3 * 1e6 * hedged / 100 / 20e6)
 
 
 def test_what_has_been_hedged_is_no_longer_forced() -> None:
@@ -199,7 +199,7 @@ def test_what_has_been_hedged_is_no_longer_forced() -> None:
     there.advance(flow(-80e6))
     there.advance(flow(-80e6))
 
-    assert there.permanent[0] == pytest.approx(-0.3 * 60e6 / 100 / 20e6)
+    assert there.push.permanent[0] == pytest.approx(-0.3 * 60e6 / 100 / 20e6)
 
 
 def test_depth_is_inverse_to_volatility_and_keeps_a_floor() -> None:
