@@ -132,6 +132,5 @@ def test_a_sweeps_report_gets_the_frontier_where_there_is_one() -> None:
     assert told.startswith("2 of 2 points on the frontier")
     assert frontier_plates(sweep({"alone": (1.0, 3.0)}, seeds=10)) == {}
     assert frontier_plates(sweep({f"p{i}": (1.0, 3.0) for i in range(MOST + 1)}, seeds=3)) == {}
-    two.runs.drop(columns=[GAIN], inplace=True)
-    manifest = two.manifest | {"metrics": {LOSS: METRICS[LOSS]}}
-    assert frontier_plates(SweepResults(two.place, manifest, two.points, two.runs)) == {}
+    manifest = {**two.manifest, "metrics": {LOSS: METRICS[LOSS]}}
+    assert frontier_plates(SweepResults(two.place, manifest, two.points, two.runs.drop(columns=GAIN))) == {}
