@@ -17,13 +17,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from analysis.cascades import result_anatomy
 from analysis.margins.measures import student_interval
 from analysis.reductions import Report, reduced, scenario_of
+from analysis.waves import reproduction, wave_sizes
 from sim.configuration import Scenario
 from sim.rerun import changed
 from sim.run import run
-from sim.sweeps.tasks import scenario_digest
+from sim.sweeps.tasks import Row, scenario_digest
 
 LEVEL = 0.95
 ENDLESS_FUND = 20.0
@@ -88,6 +91,8 @@ CAUSES = (
     ),
     Cause("fund", "the insurance fund has an end", lambda scenario: True, _fund),
 )
+ENDOGENOUS, REPRODUCTION, SIZE = "endogenous_share", "reproduction", "cascade@"
+MEASURED = (ENDOGENOUS, REPRODUCTION)
 OUTCOMES = ("bad_debt_gross_usd", "liquidated_usd", "deleveraged_usd", "uncovered_usd")
 
 
@@ -150,6 +155,11 @@ class Attribution:
         A row for each outcome and cause, and one for what is left without any, `the world`: `outcome`,
         `cause`, `value`, `low`, `high` (Student's 95 % interval over seeds), and what the outcome would be
         `without` it, all others at work, with `saved`, `saved_low`, `saved_high`, the paired difference.
+    cascades : DataFrame
+        A row for each seed with all causes at work: `endogenous_share`, the share of what was liquidated that
+        liquidations caused, and `reproduction`, R₀ [1]; NaN where nothing was liquidated.
+    sizes : (c,) float64
+        What was liquidated in each cascade of these runs [USD].
     failures : tuple of str
     """
 
@@ -157,6 +167,8 @@ class Attribution:
     seeds: int
     rows: pd.DataFrame
     shares: pd.DataFrame
+    cascades: pd.DataFrame
+    sizes: NDArray[np.float64]
     failures: tuple[str, ...]
 
     def mean(self, outcome: str, kept: frozenset[str]) -> float:
@@ -170,13 +182,24 @@ class Attribution:
 
 
 def reduce_outcomes(name: str, scenario: Scenario, seed: int) -> dict[str, float]:
-    """Outcomes of one run: losses and volumes [USD], and the worst fall of each market's prices [1]."""
-    summary = run(scenario, seed).summary
+    """Outcomes of one run.
+
+    Losses and volumes [USD], the worst fall of each market's prices [1]; the endogenous share and R₀ [1], and
+    what was liquidated in each cascade [USD], under `cascade@` and a number.
+    """
+    result = run(scenario, seed)
     names = [
         *OUTCOMES,
         *(f"{kind}_drawdown_{market}" for kind in ("outside", "mark") for market in scenario.markets),
     ]
-    return {name: np.nan if summary[name] is None else float(summary[name]) for name in names}  # type: ignore[arg-type]
+    values = {name: result.summary[name] for name in names}
+    found = result_anatomy(result)
+    ratios = reproduction(found.volume)
+    told = {ENDOGENOUS: found.endogenous_share, REPRODUCTION: ratios[0] if len(ratios) else None}
+    sizes = {f"{SIZE}{number}": size for number, size in enumerate(wave_sizes(found))}
+    return {
+        name: np.nan if value is None else float(value) for name, value in (values | told | sizes).items()
+    }
 
 
 def attribute(
@@ -204,18 +227,43 @@ def attribute(
         {names[0]: wanted[names[0]] for names in equal.values()}, seeds, reduce_outcomes, workers, report
     )
     twins = {names[0]: names for names in equal.values()}
+    finished = [row for row in done if row.status == "done"]
     rows = pd.DataFrame(
         [
-            {"kept": name, "seed": row.seed, **row.metrics}
-            for row in done
-            if row.status == "done"
+            {"kept": name, "seed": row.seed} | _outcomes(row.metrics)
+            for row in finished
             for name in twins[scenario_of(row.key)]
         ]
     )
+    everything = _key(frozenset(each.name for each in causes))
+    cascades, sizes = _cascades([row for row in finished if everything in twins[scenario_of(row.key)]])
     failures = tuple(f"{row.key}  {row.error}" for row in done if row.status != "done")
     names = [each.name for each in causes]
     whole = _complete(rows, len(wanted)) if len(rows) else pd.DataFrame(columns=["kept", "seed"])
-    return Attribution(tuple(causes), whole["seed"].nunique(), rows, _shares(whole, names), failures)
+    return Attribution(
+        tuple(causes),
+        whole["seed"].nunique(),
+        rows,
+        _shares(whole, names),
+        cascades,
+        sizes,
+        failures,
+    )
+
+
+def _cascades(rows: Sequence[Row]) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Endogenous share and R₀ of each run, and the sizes of all their cascades."""
+    told = [{"seed": row.seed} | {name: row.metrics[name] for name in MEASURED} for row in rows]
+    sizes = [size for row in rows for name, size in row.metrics.items() if name.startswith(SIZE)]
+    frame = pd.DataFrame(told, columns=["seed", *MEASURED])
+    return frame.astype(dict.fromkeys(MEASURED, float)), np.array(sizes, dtype=float)
+
+
+def _outcomes(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """What is shared out among causes."""
+    return {
+        name: value for name, value in metrics.items() if name not in MEASURED and not name.startswith(SIZE)
+    }
 
 
 def _key(kept: frozenset[str]) -> str:

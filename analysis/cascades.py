@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from agents.settings import parse_duration
 from analysis.tables import Run
+from sim.run import Result
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -128,6 +129,13 @@ def anatomy(run: Run) -> Anatomy:
     fading = Impact(float(impact["permanent"]), float(str(parse_duration(impact["half_life"]))))
     tables = {"failures": run.more["failures"], "liquidations": run.liquidations, "markets": run.markets}
     return anatomy_of(tables, run.names, run.block_seconds, fading)
+
+
+def result_anatomy(result: Result) -> Anatomy:
+    """Why each account of a run that is still in memory fell below maintenance."""
+    scenario = result.scenario
+    impact = Impact(scenario.world.impact.permanent, float(scenario.world.impact.half_life))
+    return anatomy_of(result.tables, scenario.markets, scenario.clock.block, impact)
 
 
 def anatomy_of(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.cascades import Impact, anatomy_of
+from analysis.cascades import result_anatomy
 from analysis.margins.measures import student_interval
 from analysis.reductions import Report, reduced, scenario_of
 from analysis.waves import reproduction
@@ -218,10 +218,7 @@ def first_reproduction(result: Result) -> float:
 
     Zero as well where the world's own part is below 1 % of opening open interest, of which no ratio is made.
     """
-    world, markets = result.scenario.world, result.tables["markets"]
-    impact = Impact(world.impact.permanent, float(world.impact.half_life))
-    found = anatomy_of(result.tables, result.scenario.markets, result.scenario.clock.block, impact)
-    volume = found.volume
+    markets, volume = result.tables["markets"], result_anatomy(result).volume
     opening = float(markets.loc[markets["block"] == 1, "open_interest_usd"].sum())
     if not len(volume) or volume[0] < 0.01 * opening:
         return 0.0

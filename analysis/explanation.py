@@ -8,19 +8,31 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from analysis.attribution import CAUSES, WORLD, Attribution, amplification, applying, attribute
+from analysis.attribution import (
+    CAUSES,
+    ENDOGENOUS,
+    LEVEL,
+    REPRODUCTION,
+    WORLD,
+    Attribution,
+    amplification,
+    applying,
+    attribute,
+)
 from analysis.cascade_words import CASCADE_COLUMNS, cascade_rows, cascade_sentence
 from analysis.cascades import Anatomy, anatomy
 from analysis.critical_accounts import suspects, without_each
 from analysis.listing import listing
+from analysis.margins.measures import student_interval
 from analysis.reductions import Report
 from analysis.tables import Run, load_run
-from analysis.waves import waves
+from analysis.waves import FEWEST, Floats, tail_fit, waves
 from analysis.wording import count, joined, percent, quantity, usd
 from sim.metrics import describe
 from sim.problems import Problem, ScenarioError, suggestion
 from sim.rerun import recorded
 
+CLEAR = 2.0
 ACCOUNT_COLUMNS = ("role", "its own", "with those it pushed", "liquidated less", "bad debt less")
 
 
@@ -104,6 +116,8 @@ def write_explanation(found: Explanation, folder: Path) -> None:
         "attribution": found.attribution.shares,
         "counterfactuals": found.attribution.rows,
         "accounts": found.accounts,
+        "worlds": found.attribution.cascades,
+        "sizes": pd.DataFrame({"liquidated_usd": found.attribution.sizes}),
     }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
@@ -155,7 +169,37 @@ def _accounts(found: Explanation) -> Table:
 
 def sentences(found: Explanation) -> list[str]:
     """What the tables say."""
-    return [cascade_sentence(found.anatomy, len(found.cascades)), *_of_impact(found), *_of_causes(found)]
+    return [
+        cascade_sentence(found.anatomy, len(found.cascades)),
+        *_of_worlds(found),
+        *_of_impact(found),
+        *_of_causes(found),
+    ]
+
+
+def _of_worlds(found: Explanation) -> list[str]:
+    """How much liquidations caused over several worlds, and how the sizes of cascades are spread."""
+    cascades, sizes = found.attribution.cascades, found.attribution.sizes
+    share, low, high = student_interval(cascades[ENDOGENOUS].to_numpy(dtype=float), LEVEL)
+    ratio, least, most = student_interval(cascades[REPRODUCTION].to_numpy(dtype=float), LEVEL)
+    if not np.isfinite(low) or not np.isfinite(least):
+        return []
+    told = [
+        f"Over {count(len(cascades), 'world')} liquidations caused {percent(share)} "
+        f"[{percent(low)}, {percent(high)}] of what was liquidated, and R0 is {ratio:.2f} "
+        f"[{least:.2f}, {most:.2f}]."
+    ]
+    return [*told, _of_sizes(sizes)] if (sizes > 0).sum() >= FEWEST else told
+
+
+def _of_sizes(sizes: Floats) -> str:
+    tail = tail_fit(sizes)
+    sides = {-1: "a lognormal fits better", 0: "a lognormal fits as well", 1: "a lognormal fits worse"}
+    against = sides[int(np.sign(tail.against_lognormal)) if abs(tail.against_lognormal) > CLEAR else 0]
+    return (
+        f"Of {(sizes > 0).sum():,} cascades the {tail.count} above {usd(tail.threshold)} follow a power law "
+        f"of exponent {tail.exponent:.2f} [{tail.low:.2f}, {tail.high:.2f}]; {against}."
+    )
 
 
 def _of_impact(found: Explanation) -> list[str]:

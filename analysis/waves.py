@@ -39,12 +39,21 @@ def waves(run: Run, gap: float = GAP, found: Anatomy | None = None) -> pd.DataFr
         blocks that ended with accounts still to be liquidated.
     """
     found = found or anatomy(run)
-    failures = found.failures
-    if not len(failures):
-        return pd.DataFrame()
-    pause = failures["time"].diff().dt.total_seconds()
-    groups = np.split(np.arange(len(failures)), np.flatnonzero(pause > gap))
-    return pd.DataFrame([_wave(run, found, rows, gap) for rows in groups])
+    return pd.DataFrame([_wave(run, found, rows, gap) for rows in _groups(found, gap)])
+
+
+def wave_sizes(found: Anatomy, gap: float = GAP) -> Floats:
+    """What was liquidated in each cascade, (c,) [USD]."""
+    volume = found.failures["liquidated_usd"].to_numpy(dtype=float)
+    return np.array([volume[rows].sum() for rows in _groups(found, gap)])
+
+
+def _groups(found: Anatomy, gap: float) -> list[NDArray[np.int64]]:
+    """Failures of each cascade, in the order of time."""
+    if not len(found.failures):
+        return []
+    pause = found.failures["time"].diff().dt.total_seconds()
+    return np.split(np.arange(len(pause)), np.flatnonzero(pause > gap))
 
 
 def _wave(run: Run, found: Anatomy, rows: NDArray[np.int64], gap: float) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Explaining and branching a finished run, as a user does it; what fails is told."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from seawall import app
 from sim.problems import ScenarioError
 from sim.run import run
 from sim.store import write_run
+from sim.streams import stream
 
 RUNNER = CliRunner(env={"COLUMNS": "200"})
 
@@ -48,6 +50,26 @@ def test_cascades_hold_every_failure_once(found: Explanation) -> None:
     assert cascades["liquidated_usd"].sum() == pytest.approx(failures["liquidated_usd"].sum())
     assert (cascades["begin"].iloc[1:].to_numpy() > cascades["end"].iloc[:-1].to_numpy()).all()
     assert (cascades["endogenous"].dropna() > 0).any()
+
+
+def test_each_world_tells_its_own_endogenous_share_and_the_sizes_of_its_cascades(found: Explanation) -> None:
+    row = found.attribution.cascades.iloc[0]
+
+    assert row["endogenous_share"] == pytest.approx(found.anatomy.endogenous_share)
+    assert row["reproduction"] == pytest.approx(found.anatomy.volume[1] / found.anatomy.volume[0])
+    np.testing.assert_allclose(found.attribution.sizes, found.cascades["liquidated_usd"])
+
+
+def test_sizes_over_worlds_are_told_where_there_are_enough(found: Explanation) -> None:
+    worlds = pd.DataFrame({"seed": [1, 2], "endogenous_share": [0.4, 0.6], "reproduction": [0.3, 0.5]})
+    sizes = stream(1, "sizes").pareto(1.5, 400) + 1
+    many = replace(found, attribution=replace(found.attribution, cascades=worlds, sizes=1e4 * sizes))
+    few = replace(found, attribution=replace(found.attribution, cascades=worlds, sizes=sizes[:20]))
+
+    assert "caused 50" in sentences(many)[1]
+    assert "R0 is 0.40 [" in sentences(many)[1]
+    assert "follow a power law of exponent 2." in sentences(many)[2]
+    assert not any("power law" in line for line in sentences(few))
 
 
 def test_what_an_absence_saves_is_the_difference_of_two_runs(found: Explanation) -> None:
