@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.cascades import Anatomy, anatomy
 from analysis.critical_accounts import suspects
+from analysis.passages import PageTable, Passage, columns
 from analysis.tables import Run
 from analysis.waves import reproduction, waves
 from analysis.wording import NBSP, count, duration, noun, percent, usd
@@ -14,27 +15,47 @@ from analysis.wording import NBSP, count, duration, noun, percent, usd
 CASCADE_COLUMNS = ("falls", "volume", "pushed", "R0", "most", "deepest", "ADL", "bad debt", "cut")
 SHOWN = 8
 ACCOUNTS = 5
+CASCADES_NOTE = (
+    "Falls none of which comes more than ten minutes after the one before are one cascade. Volume: what"
+    " was liquidated of them; pushed: the share of it that earlier liquidations caused. R0: what each "
+    "dollar liquidated by the world led to at once; most: the largest such ratio of two generations; "
+    "deepest: the last generation with a hundredth of the volume. ADL: when the first winner was "
+    "deleveraged, after the cascade's begin. Cut: blocks that ended at their limit with accounts still "
+    "to be liquidated."
+)
+ACCOUNTS_NOTE = (
+    "By what was liquidated of them and, by shares, of all that they pushed. The command seawall "
+    "explain runs the same world without each of them, and splits losses by their causes."
+)
 
 
-def cascade_words(run: Run) -> dict[str, object]:
-    """What the page says of a run's cascades: `text`, `columns` and `rows`, and `accounts` of influence."""
+def cascade_words(run: Run) -> Passage:
+    """What the page says of a run's cascades, and of the accounts with the most influence."""
     found = anatomy(run)
     cascades = waves(run, found=found)
-    return {
-        "text": cascade_sentence(found, len(cascades)),
-        "columns": ("cascade", *CASCADE_COLUMNS),
-        "rows": cascade_rows(cascades),
-        "shown": "" if len(cascades) <= SHOWN else f"The {SHOWN} largest of {len(cascades)}.",
-        "accounts": [
-            {
-                "account": str(row["account"]),
-                "role": noun(str(row["role"])),
-                "own": usd(row["liquidated_usd"]),
-                "influence": usd(row["influence_usd"]),
-            }
-            for row in suspects(found, ACCOUNTS).to_dict(orient="records")
-        ],
-    }
+    shown = f"The {SHOWN} largest of {len(cascades)}. " if len(cascades) > SHOWN else ""
+    heads = columns(("cascade",), CASCADE_COLUMNS)
+    accounts = [
+        (
+            str(row["account"]),
+            noun(str(row["role"])),
+            usd(row["liquidated_usd"]),
+            usd(row["influence_usd"]),
+        )
+        for row in suspects(found, ACCOUNTS).to_dict(orient="records")
+    ]
+    return Passage(
+        cascade_sentence(found, len(cascades)),
+        (
+            PageTable(heads, cascade_rows(cascades), "Cascades", shown + CASCADES_NOTE),
+            PageTable(
+                columns(("account", "role"), ("its own", "with those it pushed")),
+                accounts,
+                "Accounts that mattered most",
+                ACCOUNTS_NOTE,
+            ),
+        ),
+    )
 
 
 def cascade_rows(cascades: pd.DataFrame) -> list[Sequence[str]]:

@@ -164,6 +164,39 @@ def critical(
     return Critical(probe, len(seeds), frame.astype(numbers), table.astype(numbers), failures)
 
 
+def out_of_order(table: pd.DataFrame, size: str, value: str) -> pd.DataFrame:
+    """Where the same world has less of something after a deeper fall.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each world and fall, with the columns `seed`, `size` and `value`; runs of a sweep are such.
+    size : str
+        Column of the depth of the fall, by its absolute value.
+    value : str
+        Column that should not fall.
+
+    Returns
+    -------
+    DataFrame
+        A row for each neighbouring pair in the wrong order: `seed`, `shallower`, `deeper`, `before`, `after`,
+        and `steps`, how many pairs there were in all.
+    """
+    ordered = table.assign(depth=table[size].astype(float).abs()).sort_values(["seed", "depth"])
+    worlds = ordered.groupby("seed")
+    pairs = pd.DataFrame(
+        {
+            "seed": ordered["seed"],
+            "shallower": worlds["depth"].shift(),
+            "deeper": ordered["depth"],
+            "before": worlds[value].shift(),
+            "after": ordered[value],
+        }
+    ).dropna()
+    wrong = pairs[pairs["after"] < pairs["before"]].reset_index(drop=True)
+    return wrong.assign(steps=len(pairs))
+
+
 def search(name: str, scenario: Scenario, seed: int, *, probe: Probe) -> dict[str, float]:
     """Critical shocks of one world, and the outcomes on the grid."""
     known: dict[float, Outcome] = {}

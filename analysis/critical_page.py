@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 from rich.table import Table
 
-from analysis.critical import AS_IT_IS, Critical
+from analysis.critical import AS_IT_IS, Critical, out_of_order
 from analysis.figures import write_images
 from analysis.listing import listing
 from analysis.style import BLUE, ORANGE, VERMILION, Figure, inline, titled
@@ -84,12 +84,11 @@ def _of_reproduction(found: Critical) -> str:
 
 def _of_order(found: Critical) -> list[str]:
     """Deeper falls with less bad debt."""
-    curve = found.curve[found.curve["variant"] == AS_IT_IS].sort_values(["seed", "shock"])
-    steps = curve.groupby("seed")["gross"].diff()
-    less = int((steps < 0).sum())
-    if not less:
+    curve = found.curve[found.curve["variant"] == AS_IT_IS]
+    wrong = out_of_order(curve, "shock", "gross")
+    if wrong.empty:
         return []
-    return [f"Of {count(int(steps.notna().sum()), 'step')} to a deeper fall, {less} had less bad debt."]
+    return [f"Of {wrong['steps'].iloc[0]:,} steps to a deeper fall {len(wrong)} had less bad debt."]
 
 
 def critical_figure(found: Critical) -> Figure:

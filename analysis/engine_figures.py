@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agents.engine.law import LAW_STAGES
 from agents.settings import parse_duration
+from analysis.passages import PageTable, Passage, columns
 from analysis.style import (
     BLACK,
     BLUE,
@@ -194,18 +195,21 @@ def breaches(run: Run) -> dict[str, float]:
     return {name: float(breached(run, name).mean()) for name in run.names}
 
 
-def law_table(run: Run) -> list[dict[str, str]]:
+def law_table(run: Run) -> PageTable:
     """What became of the engine's targets: how many decisions, by parameter and reason."""
     rows = run.more["decisions"]
     told = rows["reason"].where(rows["reason"] != "", "followed")
     counted = Counter(zip(rows["parameter"], told, strict=True))
-    return [
-        {"parameter": parameter.replace("_", " "), "reason": reason, "decisions": count(number)}
-        for (parameter, reason), number in sorted(counted.items())
-    ]
+    return PageTable(
+        columns(("parameter", "what became of the target"), ("decisions",)),
+        [
+            (parameter.replace("_", " "), reason, count(number))
+            for (parameter, reason), number in sorted(counted.items())
+        ],
+    )
 
 
-def engine_words(run: Run) -> dict[str, object]:
+def engine_words(run: Run) -> Passage:
     """What the report says of the engine in words and in a table."""
     settings, route = run.manifest["scenario"]["risk_engine"], run.manifest["scenario"]["governance"]["route"]
     became = "were never enacted" if route == "frozen" else "came into force"
@@ -213,7 +217,7 @@ def engine_words(run: Run) -> dict[str, object]:
     decisions = len(run.more["decisions"])
     text = f"The engine ({settings['model']}) took {count(decisions, 'decision')}; they {became}"
     text += f" as {count(changes, 'change')} of a parameter." if changes else "."
-    return {"text": text, "rows": law_table(run)}
+    return Passage(text, (law_table(run),))
 
 
 ENGINE_FIGURES = {"beliefs": beliefs, "margins": margins, "attribution": attribution}

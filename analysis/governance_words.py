@@ -6,12 +6,20 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.passages import PageTable, Passage
 from analysis.tables import Run
 from analysis.wording import count, duration, joined, percent
 
 ENDS = ("executed", "defeated", "rejected", "expired", "cancelled")
 OPEN = "open"
 ROWS = 25
+COLUMNS = (
+    ("no.", "number"),
+    *((name, "") for name in ("proposed", "route")),
+    *((name, "text") for name in ("does", "became")),
+    ("after", ""),
+    *((name, "number") for name in ("for", "against")),
+)
 
 
 def became(proposals: pd.DataFrame) -> pd.Series:
@@ -31,7 +39,7 @@ def outcomes(run: Run) -> str:
     return text
 
 
-def governance_words(run: Run) -> dict[str, object]:
+def governance_words(run: Run) -> Passage:
     """What the report says of governance: a sentence, the proposals that mattered, what the guardian did."""
     rows = run.more["proposals"]
     text = f"Proposals took the route {joined(list(dict.fromkeys(rows['route'])))}. {outcomes(run)}."
@@ -40,28 +48,24 @@ def governance_words(run: Run) -> dict[str, object]:
     shown = rows[rows["state"] != "cancelled"] if len(rows) > ROWS else rows
     if len(shown) > ROWS:
         text += f" The table has the last {ROWS} that were not cancelled."
-    return {
-        "text": text,
-        "rows": [_row(row) for row in shown.tail(ROWS).to_dict("records")],
-        "acts": _acts(run.more["governance"]),
-    }
+    acts = _acts(run.more["governance"])
+    table = PageTable(COLUMNS, [_row(row) for row in shown.tail(ROWS).to_dict("records")])
+    return Passage(text, (table,), f"The guardian: {acts}." if acts else "")
 
 
-def _row(row: Mapping[Hashable, Any]) -> dict[str, str]:
+def _row(row: Mapping[Hashable, Any]) -> tuple[str, ...]:
     created, ended = pd.Timestamp(str(row["created"])), pd.Timestamp(str(row["ended"]))
     voted = pd.notna(row["turnout"])
-    after = "" if pd.isna(ended) else duration((ended - created).total_seconds())
-    return {
-        "number": str(row["number"]),
-        "created": f"{created:%-d %b %H:%M}",
-        "route": str(row["route"]),
-        "changes": str(row["changes"]),
-        "state": str(row["state"]),
-        "reason": str(row["reason"]),
-        "after": after,
-        "for_it": count(float(str(row["votes_for"]))) if voted else "",
-        "against": count(float(str(row["votes_against"]))) if voted else "",
-    }
+    return (
+        str(row["number"]),
+        f"{created:%-d %b %H:%M}",
+        str(row["route"]),
+        str(row["changes"]),
+        ": ".join(str(row[name]) for name in ("state", "reason") if row[name]),
+        "" if pd.isna(ended) else duration((ended - created).total_seconds()),
+        count(float(str(row["votes_for"]))) if voted else "",
+        count(float(str(row["votes_against"]))) if voted else "",
+    )
 
 
 def _acts(events: pd.DataFrame) -> str:

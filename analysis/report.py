@@ -17,8 +17,10 @@ from analysis.caveats import caveats
 from analysis.engine_figures import engine_words
 from analysis.figures import ALL_FIGURES, THEMES, draw, write_images
 from analysis.governance_words import governance_words
+from analysis.margin_words import margin_words
 from analysis.narrative import READINGS, headline, move, verdict
 from analysis.page import described, plate, write_page
+from analysis.passages import Passage
 from analysis.provenance_words import kind_of, provenance_sentence
 from analysis.style import Figure, milliseconds
 from analysis.summary import VENUE, lines_of
@@ -26,8 +28,9 @@ from analysis.tables import Run, load_run
 from analysis.wording import count, duration, noun, percent, usd
 
 TEMPLATE = "report.html.j2"
-WORDS: dict[str, tuple[str, Callable[[Run], dict[str, object]]]] = {
+WORDS: dict[str, tuple[str, Callable[[Run], Passage | None]]] = {
     "cascade": ("failures", cascade_words),
+    "market": ("accounts", margin_words),
     "engine": ("decisions", engine_words),
     "governance": ("proposals", governance_words),
 }
@@ -100,7 +103,7 @@ def _themes(run: Run, figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     return found
 
 
-def _words(run: Run, theme: str) -> dict[str, object] | None:
+def _words(run: Run, theme: str) -> Passage | None:
     """What is said of a theme beside its figures; None where there is nothing to tell."""
     if theme not in WORDS:
         return None

@@ -61,9 +61,11 @@ def test_the_report_tells_cascades(crashed: Run) -> None:
     page = write_report(crashed.folder).read_text(encoding="utf-8")
     words = cascade_words(crashed)
 
-    assert words["text"] in page
-    assert 0 < len(words["rows"]) <= SHOWN
-    assert all(row[0] in page for row in words["rows"])
+    cascades, accounts = words.tables
+    assert words.text in page
+    assert 0 < len(cascades.rows) <= SHOWN
+    assert all(row[0] in page for row in cascades.rows)
+    assert len(accounts.rows) == 5
     assert {file.name for file in (crashed.folder / "figures").iterdir()} >= {"pushed.svg", "generations.png"}
 
 

@@ -1,10 +1,21 @@
 """The critical shock: found where it is planted, by halving, and on a venue of the tests' own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from small import calm
 
-from analysis.critical import AS_IT_IS, GRID, Critical, Probe, _first, critical, shocked, variants
+from analysis.critical import (
+    AS_IT_IS,
+    GRID,
+    Critical,
+    Probe,
+    _first,
+    critical,
+    out_of_order,
+    shocked,
+    variants,
+)
 from analysis.critical_page import critical_tables, sentences, write_critical
 from sim.configuration import Scenario
 
@@ -105,3 +116,19 @@ def test_worlds_that_fail_are_told_and_make_no_result() -> None:
 
     assert "outside_price_fits_the_venue" in found.failures[0]
     assert sentences(found) == ["No world was searched to its end, so nothing is known of a critical shock."]
+
+
+def test_worlds_in_which_a_deeper_fall_left_less_are_listed_and_no_others() -> None:
+    table = pd.DataFrame(
+        {
+            "seed": [1, 1, 1, 2, 2, 2],
+            "size": [-0.1, -0.3, -0.2, -0.1, -0.2, -0.3],
+            "loss": [1.0, 3.0, 4.0, 1.0, 1.0, 2.0],
+        }
+    )
+    wrong = out_of_order(table, "size", "loss")
+
+    assert wrong.to_dict(orient="records") == [
+        {"seed": 1, "shallower": 0.2, "deeper": 0.3, "before": 4.0, "after": 3.0, "steps": 4}
+    ]
+    assert out_of_order(table[table["seed"] == 2], "size", "loss").empty

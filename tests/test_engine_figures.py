@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from test_risk_engine import FREE, NEWS, watched
 
+from analysis.cascade_figures import CASCADE_FIGURES
 from analysis.engine_figures import ENGINE_FIGURES, GROUPS, breached, breaches, decided, engine_words
 from analysis.fairness_figures import FAIRNESS_FIGURES
 from analysis.figures import FIGURES, draw
+from analysis.margin_words import margin_words
+from analysis.procyclicality import procyclicality
 from analysis.report import write_report
 from analysis.tables import Run, load_run
 from sim.store import write_run
@@ -27,7 +30,7 @@ def test_figures_of_an_engine_are_drawn_only_where_one_has_decided(run: Run, tmp
     write_run(watched("risk_engine.model=none"), tmp_path / "run")
     without = load_run(tmp_path / "run")
 
-    fair = set(FAIRNESS_FIGURES)
+    fair = {*CASCADE_FIGURES, *FAIRNESS_FIGURES}
     drawn, plain = ([name for name in draw(each) if name not in fair] for each in (run, without))
     assert drawn == [*FIGURES, *ENGINE_FIGURES, "timeline", "parameter_history"]
     assert plain == list(FIGURES)
@@ -42,8 +45,13 @@ def test_the_page_tells_what_became_of_the_targets(run: Run) -> None:
     assert f"The engine (hmm) took {len(decisions)} decisions" in page
     assert stale > 0
     assert "stale oracle" in page
-    told = engine_words(run)["rows"]
-    assert sum(int(row["decisions"]) for row in told) == len(decisions)  # type: ignore[attr-defined]
+    assert "How far margins rose" in page
+    table = margin_words(run).tables[0]
+    known = procyclicality(run, "maintenance_margin")[0]
+    row = next(row for row in table.rows if row[0] == "BTC, maintenance")
+    assert row[1] == f"{known.peak_to_trough:.2f}" != "1.00"
+    told = engine_words(run).tables[0].rows
+    assert sum(int(number) for *_, number in told) == len(decisions)
 
 
 def test_a_breach_is_a_move_beyond_the_margin_within_the_horizon(run: Run) -> None:

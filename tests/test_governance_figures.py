@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from test_governing import BOUNDED, ENGINE, FREE, QUICK_VOTE, TIGHTER, agenda, governed
 
+from analysis.cascade_figures import CASCADE_FIGURES
 from analysis.fairness_figures import FAIRNESS_FIGURES
 from analysis.figures import FIGURES, draw
 from analysis.governance_figures import GOVERNANCE_FIGURES, LANES
@@ -38,7 +39,7 @@ def steered(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_figures_of_governance_come_only_where_something_was_proposed(voted: Run, tmp_path: Path) -> None:
-    fair, runs = set(FAIRNESS_FIGURES), (voted, stored(tmp_path / "run"))
+    fair, runs = {*CASCADE_FIGURES, *FAIRNESS_FIGURES}, (voted, stored(tmp_path / "run"))
     drawn, plain = ([name for name in draw(each) if name not in fair] for each in runs)
     assert drawn == [*FIGURES, *GOVERNANCE_FIGURES]
     assert plain == list(FIGURES)
@@ -61,8 +62,9 @@ def test_the_page_tells_what_became_of_proposals(voted: Run) -> None:
 
     assert "How the rules changed" in page
     assert "pause of withdrawals" in page
-    assert [row["state"] for row in told["rows"]] == ["executed", "active"]
-    assert told["rows"][0]["changes"].startswith("maintenance_margin BTC 0.012 → 0.0125")
+    rows = told.tables[0].rows
+    assert [row[4] for row in rows] == ["executed", "active"]
+    assert rows[0][3].startswith("maintenance_margin BTC 0.012 → 0.0125")
     assert "2 proposals: 1 executed and 1 open" in outcomes(voted)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from run_folder import DRAWN, write_run_folder
 
+from analysis.margin_words import margin_words
 from analysis.report import write_report
+from analysis.tables import load_run
 
 
 class _Page(HTMLParser):
@@ -149,3 +151,10 @@ def test_a_calm_run_has_a_report(tmp_path) -> None:
     assert "Nothing had to be paid" in text
     assert "No account was liquidated." in text
     assert re.search(r"Bad debt, gross \$0", text)
+
+
+def test_margins_that_never_move_are_not_told(tmp_path: Path) -> None:
+    folder = write_run_folder(tmp_path / "still")
+
+    assert margin_words(load_run(folder)) is None
+    assert "How far margins rose" not in write_report(folder).read_text(encoding="utf-8")
