@@ -59,7 +59,7 @@ def frontier_figure(found: Frontier) -> Figure:
 
 
 def frontier_plates(results: SweepResults) -> dict[str, tuple[Figure, str]]:
-    """The frontier for a sweep's report, with its sentences.
+    """The frontier for a sweep's report, with a sentence.
 
     Nothing where the sweep has no losses or leverage, one point only, or more than `MOST`: too many to read.
     """
@@ -67,7 +67,7 @@ def frontier_plates(results: SweepResults) -> dict[str, tuple[Figure, str]]:
     if missing or not 1 < results.runs.loc[results.runs["status"] == "done", "point"].nunique() <= MOST:
         return {}
     found = frontier_table(results)
-    return {"frontier": (frontier_figure(found), " ".join(frontier_answer(found)))}
+    return {"frontier": (frontier_figure(found), frontier_answer(found)[0])}
 
 
 def _headline(found: Frontier) -> str:
