@@ -167,9 +167,7 @@ def _deepest(found: Anatomy) -> str:
 def _note(found: Anatomy, shown: int) -> str:
     many = len(found.failures)
     which = f"the {shown:,} largest of {many:,} falls" if shown < many else count(many, "fall")
-    return (
-        f"{which} below maintenance; area: USD liquidated; a line leads from the main cause to what it pushed"
-    )
+    return f"{which} below maintenance; area: USD liquidated; lines lead from main causes to whom they pushed"
 
 
 CASCADE_FIGURES: dict[str, tuple[Callable[[Run], Figure], str]] = {

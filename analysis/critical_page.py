@@ -105,7 +105,12 @@ def critical_figure(found: Critical) -> Figure:
         for row in curve.to_dict(orient="records")
         for column in ("gross", "beyond")
     ]
-    chart = alt.Chart(inline(records))
+    worlds = curve.groupby("shock")["seed"].nunique()
+    common = set(worlds.index[worlds == worlds.max()])
+    chart, shared = (
+        alt.Chart(inline([row for row in records if row["shock"] in kept]))
+        for kept in (set(worlds.index), common)
+    )
     x = alt.X("shock:Q", title="fall of prices", axis=alt.Axis(format=".0%"))
     y = alt.Y(
         "value:Q",
@@ -124,7 +129,7 @@ def critical_figure(found: Critical) -> Figure:
     level = alt.Chart(inline([{"value": found.probe.share}])).mark_rule(strokeDash=[5, 4]).encode(y="value:Q")
     layers = alt.layer(
         chart.mark_line(opacity=0.35).encode(x=x, y=y, color=colour, detail="seed:N"),
-        chart.mark_line(strokeWidth=2.5).encode(x=x, y=alt.Y("mean(value):Q"), color=colour),
+        shared.mark_line(strokeWidth=2.5).encode(x=x, y=alt.Y("mean(value):Q"), color=colour),
         level,
     ).properties(width=WIDE, height=HIGH)
     bar = percent(found.probe.share)

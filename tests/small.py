@@ -1,11 +1,12 @@
 """A crash and a calm small enough for the tests: two hours, five hundred traders."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, reduce
 from typing import Any
 
 import numpy as np
+import pytest
 
 from agents.role import View
 from protocol.arithmetic import MICRO
@@ -114,3 +115,11 @@ def give(model: Model, account: int, lots: int, market: int = 0) -> None:
     book = model.exchange.book
     book.cash[account] -= (lots - book.size[market, account]) * book.mark[market]
     book.size[market, account] = lots
+
+
+def first(values: Iterable[Any], kept: int = 1) -> list[Any]:
+    """Values of a parameter of which all but the first few are left to `make long`."""
+    return [
+        value if number < kept else pytest.param(value, marks=pytest.mark.long)
+        for number, value in enumerate(values)
+    ]

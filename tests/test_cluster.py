@@ -78,7 +78,7 @@ def on_one_machine(folder: str) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_leave_no_trace_and_a_killed_one_costs_nothing(tmp_path: Path) -> None:
     before = pairs(in_child(on_one_machine, tmp_path))
     attempts = pd.concat(map(pd.read_parquet, (tmp_path / "killed" / "parts").iterdir()))["attempts"]
