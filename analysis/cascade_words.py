@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.cascades import Anatomy, anatomy
+from analysis.cause_words import cause_table
 from analysis.critical_accounts import suspects
 from analysis.passages import PageTable, Passage, columns
 from analysis.tables import Run
@@ -44,9 +45,11 @@ def cascade_words(run: Run) -> Passage:
         )
         for row in suspects(found, ACCOUNTS).to_dict(orient="records")
     ]
+    causes = cause_table(run)
     return Passage(
         cascade_sentence(found, len(cascades)),
         (
+            *([causes] if causes else []),
             PageTable(heads, cascade_rows(cascades), "Cascades", shown + CASCADES_NOTE),
             PageTable(
                 columns(("account", "role"), ("its own", "with those it pushed")),

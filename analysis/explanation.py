@@ -21,14 +21,14 @@ from analysis.attribution import (
 )
 from analysis.cascade_words import CASCADE_COLUMNS, cascade_rows, cascade_sentence
 from analysis.cascades import Anatomy, anatomy
+from analysis.cause_words import LABELS, cause_rows
 from analysis.critical_accounts import suspects, without_each
 from analysis.listing import listing
 from analysis.margins.measures import student_interval
 from analysis.reductions import Report
 from analysis.tables import Run, load_run
 from analysis.waves import FEWEST, Floats, tail_fit, waves
-from analysis.wording import count, joined, percent, quantity, usd
-from sim.metrics import describe
+from analysis.wording import count, joined, percent, usd
 from sim.problems import Problem, ScenarioError, suggestion
 from sim.rerun import recorded
 
@@ -136,20 +136,10 @@ def _cascades(found: Explanation) -> Table:
 
 
 def _causes(found: Explanation) -> Table:
-    shares = found.attribution.shares
-    labels = {each.name: each.label for each in CAUSES} | {WORLD: "the world alone"}
     seeds = count(found.attribution.seeds, "seed")
     table = listing(f"what it is due to, {seeds}", ("is due to it", "95 % interval"))
-    for outcome in dict.fromkeys(shares["outcome"]):
-        rows = shares[shares["outcome"] == outcome]
-        if not (rows["value"].abs() > 0).any():
-            continue
-        metric = describe(outcome, found.run.names)
-        table.add_row(f"{metric.label} {metric.subject}".strip(), style="bold")
-        for row in rows.to_dict(orient="records"):
-            between = ", ".join(quantity(row[end], metric.unit) for end in ("low", "high"))
-            told = "" if np.isnan(row["low"]) else f"\\[{between}]"
-            table.add_row(f"  {labels[str(row['cause'])]}", quantity(row["value"], metric.unit), told)
+    for label, value, interval in cause_rows(found.attribution.shares, found.run.names):
+        table.add_row(label, value, interval.replace("[", "\\["), style="" if value else "bold")
     return table
 
 
@@ -218,9 +208,8 @@ def _of_causes(found: Explanation) -> list[str]:
     if losses.empty or losses["value"].sum() <= 0:
         return ["There was no bad debt to share out."]
     total = losses["value"].sum()
-    labels = {each.name: each.label for each in CAUSES} | {WORLD: "the world alone"}
     parts = [
-        f"{percent(row['value'] / total)} because {labels[str(row['cause'])]}"
+        f"{percent(row['value'] / total)} because {LABELS[str(row['cause'])]}"
         if row["cause"] != WORLD
         else f"{percent(row['value'] / total)} by the world alone"
         for _, row in losses.iterrows()

@@ -1,6 +1,7 @@
 """Explaining and branching a finished run, as a user does it; what fails is told."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from small import crash
 from typer.testing import CliRunner
 
 from analysis.attribution import WORLD
+from analysis.cause_words import cause_rows
 from analysis.critical_accounts import without_each
-from analysis.explanation import Explanation, explain, explanation_tables, sentences
+from analysis.explanation import Explanation, explain, explanation_tables, sentences, write_explanation
+from analysis.report import write_report
 from seawall import app
 from sim.problems import ScenarioError
 from sim.run import run
@@ -135,6 +138,22 @@ def test_the_commands_explain_a_run_and_branch_from_it(folder: Path, tmp_path: P
     assert [path.count("L") > 10 for path in drawn] == [True] * 4
     table = pd.read_csv(target / "branch.csv").set_index("metric")
     np.testing.assert_allclose(table["difference"], table["branch"] - table["base"])
+
+
+def test_the_report_tells_what_explain_has_found(found: Explanation, tmp_path: Path) -> None:
+    folder = tmp_path / "crash"
+    shutil.copytree(found.run.folder, folder)
+    before = write_report(folder).read_text(encoding="utf-8")
+    write_explanation(found, folder / "explained")
+    page = write_report(folder).read_text(encoding="utf-8")
+    label, value, _ = cause_rows(found.attribution.shares, found.run.names)[1]
+
+    assert "What it is due to" not in before
+    assert "What it is due to" in page
+    assert label.strip() in page
+    assert value in page
+    (folder / "explained" / "attribution.csv").write_text("outcome,cause\nx,luck\n")
+    assert write_report(folder).read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(
