@@ -268,7 +268,7 @@ def test_an_error_that_follows_a_signal_counts_as_the_signal(
     assert str(error) not in result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupt_of_all_processes_stops_a_sweep_on_ray_which_can_be_completed(
     tmp_path: Path, begun: Callable[..., subprocess.Popen[str]]
 ) -> None:
