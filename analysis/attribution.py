@@ -11,6 +11,7 @@ References
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import factorial
 from typing import Any
@@ -25,7 +26,7 @@ from analysis.reductions import Report, reduced, scenario_of
 from analysis.waves import reproduction, wave_sizes
 from sim.configuration import Scenario
 from sim.rerun import changed
-from sim.run import run
+from sim.run import Result, run
 from sim.sweeps.tasks import Row, scenario_digest
 
 LEVEL = 0.95
@@ -181,25 +182,27 @@ class Attribution:
         return frozenset(each.name for each in self.causes)
 
 
-def reduce_outcomes(name: str, scenario: Scenario, seed: int) -> dict[str, float]:
+def reduce_outcomes(name: str, scenario: Scenario, seed: int, *, whole: str = "") -> dict[str, float]:
     """Outcomes of one run.
 
-    Losses and volumes [USD], the worst fall of each market's prices [1]; the endogenous share and R₀ [1], and
-    what was liquidated in each cascade [USD], under `cascade@` and a number.
+    Losses and volumes [USD], the worst fall of each market's prices [1]; of the arm `whole` also the
+    endogenous share and R₀ [1], and what was liquidated in each cascade [USD], under `cascade@` and a number.
     """
     result = run(scenario, seed)
     names = [
         *OUTCOMES,
         *(f"{kind}_drawdown_{market}" for kind in ("outside", "mark") for market in scenario.markets),
     ]
-    values = {name: result.summary[name] for name in names}
+    values = {each: result.summary[each] for each in names}
+    told = _anatomy(result) if name == whole else {}
+    return {each: np.nan if value is None else float(value) for each, value in (values | told).items()}
+
+
+def _anatomy(result: Result) -> dict[str, float | None]:
     found = result_anatomy(result)
     ratios = reproduction(found.volume)
     told = {ENDOGENOUS: found.endogenous_share, REPRODUCTION: ratios[0] if len(ratios) else None}
-    sizes = {f"{SIZE}{number}": size for number, size in enumerate(wave_sizes(found))}
-    return {
-        name: np.nan if value is None else float(value) for name, value in (values | told | sizes).items()
-    }
+    return told | {f"{SIZE}{number}": size for number, size in enumerate(wave_sizes(found))}
 
 
 def attribute(
@@ -223,10 +226,11 @@ def attribute(
     equal: dict[str, list[str]] = {}
     for name, each in wanted.items():
         equal.setdefault(scenario_digest(each), []).append(name)
-    done = reduced(
-        {names[0]: wanted[names[0]] for names in equal.values()}, seeds, reduce_outcomes, workers, report
-    )
     twins = {names[0]: names for names in equal.values()}
+    everything = _key(frozenset(each.name for each in causes))
+    whole = next(name for name, names in twins.items() if everything in names)
+    reduce = partial(reduce_outcomes, whole=whole)
+    done = reduced({name: wanted[name] for name in twins}, seeds, reduce, workers, report)
     finished = [row for row in done if row.status == "done"]
     rows = pd.DataFrame(
         [
@@ -235,16 +239,15 @@ def attribute(
             for name in twins[scenario_of(row.key)]
         ]
     )
-    everything = _key(frozenset(each.name for each in causes))
-    cascades, sizes = _cascades([row for row in finished if everything in twins[scenario_of(row.key)]])
+    cascades, sizes = _cascades([row for row in finished if scenario_of(row.key) == whole])
     failures = tuple(f"{row.key}  {row.error}" for row in done if row.status != "done")
     names = [each.name for each in causes]
-    whole = _complete(rows, len(wanted)) if len(rows) else pd.DataFrame(columns=["kept", "seed"])
+    complete = _complete(rows, len(wanted)) if len(rows) else pd.DataFrame(columns=["kept", "seed"])
     return Attribution(
         tuple(causes),
-        whole["seed"].nunique(),
+        complete["seed"].nunique(),
         rows,
-        _shares(whole, names),
+        _shares(complete, names),
         cascades,
         sizes,
         failures,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
 from analysis.cascades import Anatomy, anatomy
 from analysis.style import (
@@ -27,7 +26,7 @@ from analysis.style import (
     usd_axis,
 )
 from analysis.tables import Run
-from analysis.venue_figures import bin_seconds
+from analysis.venue_figures import bin_seconds, bins, piled
 from analysis.wording import count, duration, percent
 
 CAUSES = {False: ("by the world", GREY), True: ("by liquidations", VERMILION)}
@@ -49,19 +48,11 @@ def pushed(run: Run) -> Figure:
 def _volume(run: Run, found: Anatomy) -> alt.Chart:
     width = bin_seconds(run)
     failures = found.failures
-    bins = milliseconds(failures["time"] - pd.Timedelta(seconds=run.block_seconds)) // (1000 * width)
-    sums = failures["liquidated_usd"].groupby([bins, failures["endogenous"]]).sum()
+    sums = (
+        failures["liquidated_usd"].groupby([bins(run, failures["time"], width), failures["endogenous"]]).sum()
+    )
     table = sums.unstack(fill_value=0).reindex(columns=list(CAUSES), fill_value=0.0)
-    tops = table.cumsum(axis=1)
-    records: Records = []
-    for cause, (name, _) in CAUSES.items():
-        for start, value, top in zip(table.index, table[cause], tops[cause], strict=True):
-            time = int(start) * 1000 * width
-            if value > 0:
-                record = {"time": time, "end": time + 1000 * width, "line": name}
-                records.append(
-                    record | {"value": figures6(value), "base": figures6(top - value), "top": figures6(top)}
-                )
+    records = piled(table.set_axis([name for name, _ in CAUSES.values()], axis=1), width)
     names, palette = zip(*CAUSES.values(), strict=True)
     drawn: alt.Chart = (
         chart(records)

@@ -13,14 +13,14 @@ from analysis.tables import Run
 from analysis.waves import reproduction, waves
 from analysis.wording import NBSP, count, duration, noun, percent, usd
 
-CASCADE_COLUMNS = ("falls", "volume", "pushed", "R0", "most", "deepest", "ADL", "bad debt", "cut")
+CASCADE_COLUMNS = ("falls", "volume", "pushed", "R0", "most", "deep", "ADL", "bad debt", "cut")
 SHOWN = 8
 ACCOUNTS = 5
 CASCADES_NOTE = (
     "Falls none of which comes more than ten minutes after the one before are one cascade. Volume: what"
     " was liquidated of them; pushed: the share of it that earlier liquidations caused. R0: what each "
     "dollar liquidated by the world led to at once; most: the largest such ratio of two generations; "
-    "deepest: the last generation with a hundredth of the volume. ADL: when the first winner was "
+    "deep: the last generation with a hundredth of the volume. ADL: when the first winner was "
     "deleveraged, after the cascade's begin. Cut: blocks that ended at their limit with accounts still "
     "to be liquidated."
 )
@@ -68,7 +68,7 @@ def cascade_rows(cascades: pd.DataFrame) -> list[Sequence[str]]:
     largest = cascades.nlargest(SHOWN, "liquidated_usd").sort_values("begin")
     return [
         (
-            f"{row['begin']:%-d %b %H:%M} to {row['end']:%H:%M}".replace(" ", NBSP),
+            f"{row['begin']:%-d %b %H:%M}–{row['end']:%H:%M}".replace(" ", NBSP),
             f"{row['failures']:,}",
             usd(row["liquidated_usd"]),
             _known(row["endogenous"], "{:.0%}"),

@@ -10,6 +10,7 @@ from analysis.passages import PageTable, columns
 from analysis.tables import Run
 from analysis.wording import NBSP, count, quantity
 from sim.metrics import describe
+from sim.problems import Problem, ScenarioError
 
 EXPLAINED = "explained"
 ATTRIBUTION, WORLDS = "attribution.csv", "worlds.csv"
@@ -50,13 +51,20 @@ def cause_rows(shares: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, st
 
 
 def cause_table(run: Run) -> PageTable | None:
-    """What `seawall explain` has found for a run and left in its folder; None where it has not."""
+    """What `seawall explain` has found for a run and left in its folder; None where it has not.
+
+    Raises
+    ------
+    ScenarioError
+        When what lies there is no such table.
+    """
     folder = run.folder / EXPLAINED
     if not all((folder / name).is_file() for name in (ATTRIBUTION, WORLDS)):
         return None
     shares, worlds = (pd.read_csv(folder / name) for name in (ATTRIBUTION, WORLDS))
     if list(shares.columns) != SHARES or not set(shares["cause"]) <= set(LABELS):
-        return None
+        rule = "the tables of seawall explain must be of this version; remove the folder and explain again"
+        raise ScenarioError([Problem(str(folder / ATTRIBUTION), "", rule)])
     note = NOTE.format(worlds=count(len(worlds), "world"))
     heads = columns(("outcome and cause",), ("is due to it", "95 % interval"))
     return PageTable(heads, cause_rows(shares, run.names), "What it is due to", note)

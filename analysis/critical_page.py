@@ -75,10 +75,11 @@ def _of_reproduction(found: Critical) -> str:
         which = f", in the median of the {len(gap)} worlds of {len(worlds)} where it does"
         return f"R0 passes 1 at a fall {way}{which if len(worlds) > 1 else ''}."
     curve = found.curve[found.curve["variant"] == AS_IT_IS]
+    broken = ", so the venue breaks before that" if worlds["gross"].notna().any() else ""
     sizes, ratios = (curve[name].to_numpy(dtype=float) for name in ("shock", "reproduction"))
     return (
         f"R0 reaches {ratios.max():.2f} at most, after a fall of {percent(float(sizes[ratios.argmax()]))}: "
-        "nowhere does a dollar liquidated by the fall lead to another, so the venue breaks before that."
+        f"nowhere does a dollar liquidated by the fall lead to another{broken}."
     )
 
 
@@ -106,11 +107,9 @@ def critical_figure(found: Critical) -> Figure:
         for column in ("gross", "beyond")
     ]
     worlds = curve.groupby("shock")["seed"].nunique()
-    common = set(worlds.index[worlds == worlds.max()])
-    chart, shared = (
-        alt.Chart(inline([row for row in records if row["shock"] in kept]))
-        for kept in (set(worlds.index), common)
-    )
+    tried = set(worlds.index[worlds == worlds.max()])
+    chart = alt.Chart(inline(records))
+    shared = alt.Chart(inline([row for row in records if row["shock"] in tried]))
     x = alt.X("shock:Q", title="fall of prices", axis=alt.Axis(format=".0%"))
     y = alt.Y(
         "value:Q",

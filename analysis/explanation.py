@@ -105,14 +105,14 @@ def explain(
 
 
 def write_explanation(found: Explanation, folder: Path) -> None:
-    """Write every table as CSV into a new folder; moves, pushes and falls are the causal graph."""
+    """Write every table into a new folder: the causal graph, which may be long, as Parquet, others as CSV."""
     folder.mkdir(parents=True, exist_ok=True)
+    graph = found.anatomy
+    nodes = {"failures": graph.failures, "moves": graph.moves}
+    for name, table in (nodes | {"pushes": graph.pushes, "falls": graph.falls}).items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
     tables = {
         "cascades": found.cascades,
-        "failures": found.anatomy.failures,
-        "moves": found.anatomy.moves,
-        "pushes": found.anatomy.pushes,
-        "falls": found.anatomy.falls,
         "attribution": found.attribution.shares,
         "counterfactuals": found.attribution.rows,
         "accounts": found.accounts,

@@ -30,7 +30,7 @@ from analysis.wording import count, duration, noun, percent, usd
 TEMPLATE = "report.html.j2"
 WORDS: dict[str, tuple[str, Callable[[Run], Passage | None]]] = {
     "cascade": ("failures", cascade_words),
-    "market": ("accounts", margin_words),
+    "market": ("", margin_words),
     "engine": ("decisions", engine_words),
     "governance": ("proposals", governance_words),
 }
@@ -108,7 +108,7 @@ def _words(run: Run, theme: str) -> Passage | None:
     if theme not in WORDS:
         return None
     table, tell = WORDS[theme]
-    return tell(run) if len(run.more.get(table, ())) else None
+    return tell(run) if not table or len(run.more.get(table, ())) else None
 
 
 def _population(run: Run) -> list[dict[str, str]]:

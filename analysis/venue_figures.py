@@ -3,6 +3,7 @@
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.narrative import paid_by_stage, waterfall_finding
 from analysis.style import (
@@ -39,6 +40,8 @@ FORCED = {
     "short_liquidated_usd": "shorts liquidated",
     "deleveraged_usd": "auto-deleveraged",
 }
+Ints = NDArray[np.int64]
+
 BIN_SECONDS = (60, 300, 600, 900, 1800, 3600, 4 * 3600, 86400)
 BINS = 300
 STAGE_COLOURS = (BLUE, GREEN, PURPLE, VERMILION, BLACK)
@@ -73,18 +76,33 @@ def liquidations(run: Run) -> Figure:
 
 
 def _forced_volume(run: Run, width: int) -> Records:
-    bins = milliseconds(run.markets["time"] - pd.Timedelta(seconds=run.block_seconds)) // (1000 * width)
-    sums = run.markets.groupby(bins)[list(FORCED)].sum()
+    sums = run.markets.groupby(bins(run, run.markets["time"], width))[list(FORCED)].sum()
+    return piled(sums.rename(columns=FORCED), width)
+
+
+def bins(run: Run, times: pd.Series, width: int) -> Ints:
+    """In which bin of `width` seconds the blocks that end at some times begin, (n,)."""
+    return milliseconds(times - pd.Timedelta(seconds=run.block_seconds)) // (1000 * width)
+
+
+def piled(sums: pd.DataFrame, width: int) -> Records:
+    """Records of bars above each other.
+
+    Parameters
+    ----------
+    sums : DataFrame
+        A row for each bin, as `bins` gives them, and a column for each line from the bottom up.
+    width : int
+        Of a bin [s].
+    """
     tops = sums.cumsum(axis=1)
     records: Records = []
-    for column, name in FORCED.items():
-        drawn = sums[column] > 0
-        for start, value, top in zip(
-            sums.index[drawn], sums.loc[drawn, column], tops.loc[drawn, column], strict=True
-        ):
-            time = int(start) * 1000 * width
-            record = {"time": time, "end": time + 1000 * width, "line": name, "value": figures6(value)}
-            records.append(record | {"base": figures6(top - value), "top": figures6(top)})
+    for line in sums.columns:
+        for start, value, top in zip(sums.index, sums[line], tops[line], strict=True):
+            if value > 0:
+                time = int(start) * 1000 * width
+                record = {"time": time, "end": time + 1000 * width, "line": line, "value": figures6(value)}
+                records.append(record | {"base": figures6(top - value), "top": figures6(top)})
     return records
 
 

@@ -117,7 +117,7 @@ def give(model: Model, account: int, lots: int, market: int = 0) -> None:
     book.size[market, account] = lots
 
 
-def first(values: Iterable[Any], kept: int = 1) -> list[Any]:
+def others_long(values: Iterable[Any], kept: int = 1) -> list[Any]:
     """Values of a parameter of which all but the first few are left to `make long`."""
     return [
         value if number < kept else pytest.param(value, marks=pytest.mark.long)

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from small import PRICES, crash, first, opened
+from small import PRICES, crash, opened, others_long
 from venue import ALICE, BOB, CAROL, DAVE, hold, liquidate, quote, set_price, venue
 
 from protocol.liquidations.absorption import Absorption
@@ -32,7 +32,7 @@ def fallen(preset: str, impact: bool) -> Result:
     return run(crash(f"protocol.preset={preset}", *SMALL, flag), 7)
 
 
-@pytest.mark.parametrize("preset", first([*BOOKS, "drift"]))
+@pytest.mark.parametrize("preset", others_long([*BOOKS, "drift"]))
 def test_what_is_liquidated_is_left_with_the_outsider(preset: str) -> None:
     scenario = crash(f"protocol.preset={preset}", *SMALL, "world.impact.liquidations=false")
     with opened(scenario, 7, blocks=scenario.clock.blocks) as model:
@@ -46,7 +46,7 @@ def test_what_is_liquidated_is_left_with_the_outsider(preset: str) -> None:
     assert (markets["forced_impact"] == 0).all()
 
 
-@pytest.mark.parametrize("preset", first(BOOKS))
+@pytest.mark.parametrize("preset", others_long(BOOKS))
 def test_every_fill_of_a_liquidation_is_at_the_mark(preset: str) -> None:
     rows = fallen(preset, impact=False).tables["liquidations"]
     filled = rows[(rows["filled"] != 0) & (rows["keeper"] < 0)]
@@ -55,7 +55,7 @@ def test_every_fill_of_a_liquidation_is_at_the_mark(preset: str) -> None:
     assert (filled["outcome"] == "filled").all()
 
 
-@pytest.mark.parametrize("preset", first(BOOKS))
+@pytest.mark.parametrize("preset", others_long(BOOKS))
 def test_with_impact_they_fill_below_it_and_in_part(preset: str) -> None:
     rows = fallen(preset, impact=True).tables["liquidations"]
     sold = rows[(rows["filled"] < 0) & (rows["keeper"] < 0)]

@@ -92,9 +92,12 @@ def test_a_venue_bears_what_lies_below_its_critical_shock_and_not_what_lies_abov
 
 
 @pytest.mark.slow
-def test_a_fund_buys_shock_beyond_the_fund_and_none_before_it(found: Critical) -> None:
+def test_a_richer_fund_leaves_gross_bad_debt_alone(
+    found: Critical,
+) -> None:
+    """That a fund moves the shock beyond it, and by how much, is in `test_handmade`."""
     assert found.bought("richer", "gross")[0] == 0.0
-    assert not found.bought("richer", "beyond")[0] < 0.0
+    assert found.bought("richer", "beyond")[0] >= 0.0
 
 
 @pytest.mark.slow

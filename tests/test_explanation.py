@@ -124,7 +124,7 @@ def test_the_commands_explain_a_run_and_branch_from_it(folder: Path, tmp_path: P
 
     assert done.exit_code == 0, done.output
     assert "because liquidations move prices" in done.output
-    assert {"cascades.csv", "attribution.csv", "falls.csv"} <= {
+    assert {"cascades.csv", "attribution.csv", "falls.parquet"} <= {
         file.name for file in (tmp_path / "why").iterdir()
     }
     target = tmp_path / "branch"
@@ -153,7 +153,8 @@ def test_the_report_tells_what_explain_has_found(found: Explanation, tmp_path: P
     assert label.strip() in page
     assert value in page
     (folder / "explained" / "attribution.csv").write_text("outcome,cause\nx,luck\n")
-    assert write_report(folder).read_text(encoding="utf-8") == before
+    with pytest.raises(ScenarioError, match="must be of this version"):
+        write_report(folder)
 
 
 @pytest.mark.parametrize(

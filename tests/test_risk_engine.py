@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from small import calm, first, opened
+from small import calm, opened, others_long
 
 from agents.engine.features import near_liquidation
 from protocol.arithmetic import PPM
@@ -282,7 +282,7 @@ def test_weights_and_caps_are_governed_where_the_settings_say_so() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", first(["dydx_v4", "hyperliquid", "gmx_v2", "drift", "synthetix_v3"]))
+@pytest.mark.parametrize("preset", others_long(["dydx_v4", "hyperliquid", "gmx_v2", "drift", "synthetix_v3"]))
 @pytest.mark.parametrize("scale", [0.0001, 100])
 def test_no_target_is_so_wild_that_a_venue_could_not_take_it(preset: str, scale: float) -> None:
     wild = (
