@@ -116,7 +116,7 @@ class Actor(Role):
         market = self.units.names.index(act.market)
         lots = np.full(len(self.accounts), round(act.size / self.units.lot[market]))
         if act.leverage:
-            equity = np.maximum(view.risk[0, self.accounts], 0)
+            equity = np.maximum(view.risk_of(self.accounts)[0], 0)
             wanted = act.leverage * equity / view.mid[market]
             lots = wanted.astype(np.int64) - view.book.size[market, self.accounts]
         limit = round(act.limit * self.units.lot[market] * MICRO)

@@ -121,7 +121,7 @@ class Arbitrageurs(Role):
 
     def _balance(self, view: View) -> Transfers:
         """Cash from outside when the venue's leg runs short of margin."""
-        equity, initial, _ = view.risk[:, self.accounts]
+        equity, initial, _ = view.risk_of(self.accounts)
         lacking = np.where(equity < 1.5 * initial, 2.5 * initial - equity, 0)
         funds = np.maximum(0.8 * view.outside_worth(self.accounts), 0)
         return transfers(self.accounts, np.minimum(lacking, funds).astype(np.int64), DEPOSIT)

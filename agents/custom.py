@@ -5,7 +5,8 @@ user's file and line, and not somewhere inside the venue.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -77,7 +78,7 @@ class Trader:
 
     def equity(self, view: View) -> Floats:
         """Equity of the own accounts, (k,) [USD]."""
-        worth: Floats = view.risk[0, self.accounts] / MICRO
+        worth: Floats = view.risk_of(self.accounts)[0] / MICRO
         return worth
 
     def order(
@@ -174,13 +175,35 @@ def _no_stream(*name: str | int) -> np.random.Generator:
     raise NotImplementedError
 
 
+@dataclass(frozen=True, eq=False)
+class ProtectedView(View):
+    """A view whose arrays cannot be written; risk is what the view itself says of it."""
+
+    source: View | None = None
+
+    @cached_property
+    def risk(self) -> Ints:
+        """See `View.risk`."""
+        risk: Ints = _protected(self._source.risk)
+        return risk
+
+    def risk_of(self, accounts: Ints) -> Ints:
+        """See `View.risk_of`."""
+        return self._source.risk_of(accounts)
+
+    @property
+    def _source(self) -> View:
+        if self.source is None:
+            raise ValueError("a protected view must have a source")
+        return self.source
+
+
 def shown(view: View) -> View:
     """The view with its arrays protected, so that nobody changes the venue by mistake."""
+    given = {field.name: getattr(view, field.name) for field in fields(View)}
     book = Book._make(_protected(column) for column in view.book)
-    outside = {name: _protected(getattr(view, name)) for name in ("outside_size", "outside_cash", "outside")}
-    same = replace(view, book=book, **outside)
-    vars(same)["risk"] = _protected(view.risk)
-    return same
+    outside = {name: _protected(given[name]) for name in ("outside_size", "outside_cash", "outside")}
+    return ProtectedView(**given | outside | {"book": book}, source=view)
 
 
 def _protected(array: Any) -> Any:

@@ -142,7 +142,7 @@ class Vault(Role):
 
     def act(self, view: View) -> Actions:
         """Quote, and sell down what is more than the quotes would carry."""
-        equity = float(view.risk[0, VAULT])
+        equity = float(view.risk_of(np.array([VAULT]))[0, 0])
         if equity <= 0:
             return Actions(leaving=self.accounts, orders=self._unwind(view, 0.0))
         return Actions(

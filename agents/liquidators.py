@@ -182,7 +182,8 @@ class Liquidators(Role):
         """One order on either side of every market for each included liquidator."""
         chosen, account = self.settings, self.accounts[included]
         price = view.outside[:, None]
-        equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
+        worth, initial, _ = view.risk_of(account)
+        equity = np.maximum(worth - initial, 0)
         reach = np.minimum(chosen.leverage * equity, chosen.leverage * self.capital[included])
         allowed = view.holdable(self.accounts)[:, included]
         lots = (reach / (2 * len(price)) / price * allowed).astype(np.int64)

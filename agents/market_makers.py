@@ -109,10 +109,10 @@ class MarketMakers(Role):
     def _appetite(self, view: View) -> Floats:
         """Share of the ordinary quote size that each maker shows in each market, (m, k) [1]."""
         chosen = self.settings
-        worth = view.risk[0, self.accounts] + view.outside_worth(self.accounts)
+        equity, initial, _ = view.risk_of(self.accounts)
+        worth = equity + view.outside_worth(self.accounts)
         loss = 1 - worth / (self.capital * (1 + chosen.outside))
         nerve = np.clip(1 - loss / chosen.drawdown_limit, 0, 1) ** chosen.withdrawal
-        equity, initial, _ = view.risk[:, self.accounts]
         room = np.clip(1 - initial / np.maximum(equity, 1), 0, 1)
         calm = np.minimum(1, (view.calm_volatility / view.volatility) ** chosen.volatility_exponent)
         willing = calm[:, None] * nerve * room * (1 - view.withdrawn)
@@ -140,7 +140,7 @@ class MarketMakers(Role):
 
     def _balance(self, view: View) -> Transfers:
         """Bring cash in when the venue's leg is short of it, take it out when there is plenty."""
-        equity, initial, _ = view.risk[:, self.accounts]
+        equity, initial, _ = view.risk_of(self.accounts)
         target = np.maximum(self.capital, 2.0 * initial)
         lacking = np.where(equity < 0.7 * target, target - equity, 0)
         spare = np.where(equity > 1.5 * target, equity - target, 0)

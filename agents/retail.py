@@ -38,6 +38,8 @@ from protocol.arithmetic import PPM
 from protocol.book import Floats, Ints, Mask
 from protocol.orders import Orders, join, orders
 from protocol.parameters import RiskParameters
+from protocol.radii import sensitivities
+from protocol.watch import Watch
 
 DAY = 86_400.0
 EVERYBODY = slice(None)
@@ -128,11 +130,13 @@ class Retail(Role):
     ):
         super().__init__(model, accounts, stream)
         self.settings = settings
-        self.slots = slice(int(accounts[0]), int(accounts[-1]) + 1)
         self.traits = draw_traits(settings, stream, self.name, len(accounts), markets)
         self.carriers = accounts[self.traits.carries]
         self.opening_equity = np.zeros(len(accounts))
         self.start_cash = np.zeros(len(accounts))
+        slots = int(accounts[0]), int(accounts[-1]) + 1
+        self.exits, self.margins = Watch(*slots, len(markets)), Watch(*slots, len(markets))
+        self.near = np.zeros(len(accounts), np.bool_)
 
     def allowed_leverage(self, initial: Ints, index: Ints | slice = EVERYBODY) -> Floats:
         """Leverage of accounts within the venue's limit, with a tenth to spare."""
@@ -233,10 +237,17 @@ class Retail(Role):
 
     def _triggered(self, view: View) -> Ints:
         """Holders whose stop-loss or profit target is hit."""
-        chosen, (equity, _, maintenance) = self.settings, view.risk[:, self.slots]
-        stopped = self.traits.has_stop & (equity < (1 - chosen.stop_loss) * self.opening_equity)
-        gained = self.traits.has_target & (equity > (1 + chosen.take_profit) * self.opening_equity)
-        return np.flatnonzero((stopped | gained) & (maintenance > 0))
+        chosen = self.settings
+        account = self.exits.due(view.book, view.parameters)
+        index = account - self.accounts[0]
+        equity, _, maintenance = view.risk_of(account)
+        low, high = np.array([[1 - chosen.stop_loss], [1 + chosen.take_profit]]) * self.opening_equity[index]
+        stops, aims = self.traits.has_stop[index], self.traits.has_target[index]
+        hit = (stops & (equity < low) | aims & (equity > high)) & (maintenance > 0)
+        spare = np.minimum(np.where(stops, equity - low, np.inf), np.where(aims, high - equity, np.inf))
+        self.exits.place(account, spare, sensitivities(view.book, view.parameters, account, 0.0))
+        self.exits.forget(account[hit])
+        return index[hit]
 
     def _close(self, view: View, index: Ints) -> Orders:
         """Orders that close the whole position, within the slippage limit."""
@@ -248,7 +259,8 @@ class Retail(Role):
     def _open(self, view: View, index: Ints) -> Orders:
         """Orders that open a position at the account's leverage, on the side its style suggests."""
         account, market = self.accounts[index], self.traits.home[index]
-        equity = np.maximum(view.risk[0, account] - view.risk[1, account], 0)
+        worth, initial, _ = view.risk_of(account)
+        equity = np.maximum(worth - initial, 0)
         taste = self.draw("taste", view.block).standard_normal(len(index))
         lean = NormalDist().inv_cdf(self.settings.long_share)
         pull = self.traits.style[index] * self.settings.conviction * view.trend[market]
@@ -259,34 +271,48 @@ class Retail(Role):
         side[carries] = np.where(view.funding_rate[market[carries]] > 0, -1, 1)
         leverage = self.allowed_leverage(view.parameters.initial, index)
         size = side * (leverage * equity / view.mid[market]).astype(np.int64)
-        self.opening_equity[index] = equity
+        self._reopen(index, equity)
         limit = view.mid[market] * (1 + side * self.settings.slippage)
         return orders(account, market, size, limit.astype(np.int64))
 
+    def _reopen(self, index: Ints, equity: Floats) -> None:
+        """Measure the gains and losses of accounts from this equity on [micro-USD]."""
+        self.opening_equity[index] = equity
+        self.exits.forget(self.accounts[index])
+
     def _top_up(self, view: View) -> Transfers:
         """Cash from the wallets of watchful holders whose equity has come near maintenance."""
-        chosen = self.settings
-        looking = self.awake(view, chosen.top_up_rate / 3600, "look")
-        equity, _, maintenance = view.risk[:, self.accounts[looking]]
-        near = self.traits.watches[looking] & (maintenance > 0)
-        near &= equity < chosen.top_up_trigger * maintenance
-        wanted = chosen.top_up_target * maintenance[near] - equity[near]
-        return self._deposit(view, looking[near], wanted)
+        self._follow_margins(view)
+        looking = self.awake(view, self.settings.top_up_rate / 3600, "look", among=self.near)
+        equity, _, maintenance = view.risk_of(self.accounts[looking])
+        return self._deposit(view, looking, self.settings.top_up_target * maintenance - equity)
+
+    def _follow_margins(self, view: View) -> None:
+        """Keep note of the watchful holders whose equity is near maintenance."""
+        trigger = self.settings.top_up_trigger
+        account = self.margins.due(view.book, view.parameters)
+        index = account - self.accounts[0]
+        equity, _, maintenance = view.risk_of(account)
+        watches = self.traits.watches[index]
+        self.near[index] = watches & (maintenance > 0) & (equity < trigger * maintenance)
+        spare = np.where(watches, np.abs(equity - trigger * maintenance), np.inf)
+        self.margins.place(account, spare, sensitivities(view.book, view.parameters, account, trigger))
 
     def _return(self, view: View, index: Ints) -> Transfers:
         """Fresh cash of flat accounts that have lost nearly all."""
-        ruined = index[view.risk[0, self.accounts[index]] < 0.1 * self.start_cash[index]]
+        equity = view.risk_of(self.accounts[index])[0]
+        ruined = index[equity < 0.1 * self.start_cash[index]]
         return self._deposit(view, ruined, 0.5 * self.start_cash[ruined])
 
     def _deposit(self, view: View, index: Ints, wanted: Floats) -> Transfers:
         """Deposits of what is wanted, as far as the wallets reach."""
         account = self.accounts[index]
         amount = np.maximum(np.minimum(wanted, view.outside_cash[account]), 0).astype(np.int64)
-        self.opening_equity[index] += amount
+        self._reopen(index, self.opening_equity[index] + amount)
         return transfers(account, amount, DEPOSIT)
 
     def _cash_out(self, view: View, index: Ints) -> Transfers:
         """Withdrawals of flat accounts that have more than doubled their money."""
         account = self.accounts[index]
-        surplus = view.risk[0, account] - 2 * self.start_cash[index]
+        surplus = view.risk_of(account)[0] - 2 * self.start_cash[index]
         return transfers(account, (surplus / 2).astype(np.int64), WITHDRAW)

@@ -12,6 +12,7 @@ import numpy as np
 from protocol.book import VAULT, Book, Floats, Ints, Mask
 from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS
+from protocol.margin import risks_of
 from protocol.orders import NONE, Orders
 from protocol.parameters import RiskParameters
 from protocol.scan import accounts_risk
@@ -121,8 +122,15 @@ class View:
 
     @cached_property
     def risk(self) -> Ints:
-        """Equity, initial and maintenance requirement of every account, (3, n) [micro-USD]."""
+        """Equity, initial and maintenance requirement of every account, (3, n) [micro-USD].
+
+        It looks at everybody; who wants to know about some asks `risk_of`.
+        """
         return accounts_risk(self.book, self.parameters)
+
+    def risk_of(self, accounts: Ints) -> Ints:
+        """Equity, initial and maintenance requirement of some accounts, (3, k) [micro-USD]."""
+        return risks_of(self.book, self.parameters, accounts)
 
     @cached_property
     def mid(self) -> Floats:
@@ -291,19 +299,22 @@ class Role(mesa.Agent):  # type: ignore[misc]
         """The generator of one decision in one block: nobody else's draws can shift it."""
         return self.stream(self.name, decision, block)
 
-    def awake(self, view: View, rate: float, decision: str = "wake") -> Ints:
+    def awake(self, view: View, rate: float, decision: str = "wake", among: Mask | None = None) -> Ints:
         """Positions, within the slice, of the accounts that decide something in this block.
 
         Parameters
         ----------
         rate : float
             Decisions of one account in a second [1/s]; who would decide often in a block is awake, once.
+        among : (k,) bool, optional
+            Whose decisions matter; everybody's by default. Others wake too, and are not told.
         """
         generator = self.draw(decision, view.block)
         alarms = generator.poisson(min(rate * view.seconds, OFTEN) * len(self.accounts))
         if not alarms:
             return NOBODY
-        return np.unique(generator.integers(0, max(len(self.accounts), 1), alarms))
+        woken = generator.integers(0, max(len(self.accounts), 1), alarms)
+        return np.unique(woken if among is None else woken[among[woken]])
 
     def act(self, view: View) -> Actions:
         """Decide on this block."""

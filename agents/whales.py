@@ -83,7 +83,7 @@ class Whales(Role):
         """Slices towards the positions wanted; whoever is short of margin only reduces."""
         chosen, market = self.settings, self.home
         held = view.book.size[market, self.accounts]
-        equity, _, maintenance = view.risk[:, self.accounts]
+        equity, _, maintenance = view.risk_of(self.accounts)
         price = view.mid[market]
         wanted = self.side * self._leverage(view.parameters.initial) * np.maximum(equity, 0) / price
         scarce = (maintenance > 0) & (equity < chosen.caution * maintenance)

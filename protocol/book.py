@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.kernels import kernel
+from protocol.kernels import fragment, kernel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -23,6 +23,7 @@ SHARED_ACCOUNTS = 4
 COUNTERPARTY, IMPACT, FUND = range(3)
 MARKET_ACCOUNTS = 3
 FUNDING_SCALE = 1000
+LEAST_RING = 1023
 
 LONG, SHORT = range(2)
 DEPOSITS, WITHDRAWALS = range(2)
@@ -56,6 +57,8 @@ class Book(NamedTuple):
         What a position that grows now keeps [ppm]; 0 where positions follow the market.
     shares : (m + 1, n) int64
         Claims on the backstop vault (first row) and on each market's counterparty [1e-6 shares].
+    issued : (m + 1,) int64
+        Sum of each row of `shares`.
     funding : (2, m) int64
         Cumulative funding index of longs and of shorts, same unit as `funding_paid`; both grow when longs
         pay shorts.
@@ -69,6 +72,10 @@ class Book(NamedTuple):
         Total deposits and withdrawals of collateral assets [lots].
     counterparty, impact, fund : (m,) int64
         Account of each market's automated counterparty, impact purse and insurance fund.
+    touched : (c,) int32
+        Traders whose balances have changed, the newest last, in a ring: see `touches`.
+    touches : (1,) int64
+        How many were ever written into the ring.
     """
 
     cash: Ints
@@ -80,6 +87,7 @@ class Book(NamedTuple):
     kept: Ints
     keeping: Ints
     shares: Ints
+    issued: Ints
     funding: Ints
     oracle: Ints
     mark: Ints
@@ -89,6 +97,8 @@ class Book(NamedTuple):
     counterparty: Ints
     impact: Ints
     fund: Ints
+    touched: Rows
+    touches: Ints
 
 
 @kernel
@@ -135,6 +145,7 @@ def open_book(accounts: int, prices: Ints) -> Book:
         kept=np.zeros(shape, np.int64),
         keeping=np.zeros(markets, np.int64),
         shares=np.zeros((markets + 1, accounts), np.int64),
+        issued=np.zeros(markets + 1, np.int64),
         funding=np.zeros((2, markets), np.int64),
         oracle=prices.astype(np.int64),
         mark=prices.astype(np.int64),
@@ -144,7 +155,30 @@ def open_book(accounts: int, prices: Ints) -> Book:
         counterparty=market_accounts(markets, COUNTERPARTY),
         impact=market_accounts(markets, IMPACT),
         fund=np.full(markets, INSURANCE, np.int64),
+        touched=np.zeros(1 << (2 * accounts + LEAST_RING).bit_length(), np.int32),
+        touches=np.zeros(1, np.int64),
     )
+
+
+def state(book: Book) -> tuple[Rows, ...]:
+    """All that the venue knows, without the notes on what has changed."""
+    return tuple(column for name, column in book._asdict().items() if name not in ("touched", "touches"))
+
+
+@fragment
+def touch(book: Book, account: int) -> None:
+    """Note that cash, position or assets of an account change; the venue's shared accounts always may."""
+    if account >= SHARED_ACCOUNTS:
+        noted = book.touches[0]
+        book.touched[noted & (book.touched.size - 1)] = account
+        book.touches[0] = noted + 1
+
+
+@kernel
+def touch_all(book: Book, accounts: Ints) -> None:
+    """Note that balances of many accounts, (k,), change."""
+    for index in range(accounts.size):
+        touch(book, accounts[index])
 
 
 @kernel
@@ -167,6 +201,7 @@ def unsettled_funding(book: Book, account: int) -> int:
 @kernel
 def settle_funding(book: Book, account: int) -> None:
     """Exchange the funding owed since the last settlement with the clearing account."""
+    touch(book, account)
     payment = unsettled_funding(book, account)
     book.cash[account] += payment
     book.cash[CLEARING] -= payment
@@ -177,6 +212,8 @@ def settle_funding(book: Book, account: int) -> None:
 @kernel
 def move_cash(book: Book, source: int, target: int, amount: int) -> None:
     """Hand `amount` micro-USD from one account to another."""
+    touch(book, source)
+    touch(book, target)
     book.cash[source] -= amount
     book.cash[target] += amount
 

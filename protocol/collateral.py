@@ -18,6 +18,7 @@ from protocol.book import (
     WITHDRAWALS,
     Book,
     first_trader,
+    touch,
 )
 from protocol.kernels import kernel
 from protocol.margin import account_risk, asset_value, withheld_gain
@@ -114,6 +115,7 @@ def deposit_asset(book: Book, account: int, market: int, lots: int) -> None:
         raise ValueError(
             f"a deposit must not be negative, got lots={lots} (account {account}, market {market})"
         )
+    touch(book, account)
     book.collateral[market, account] += lots
     book.asset_flows[DEPOSITS, market] += lots
 
@@ -135,6 +137,7 @@ def withdraw_asset(
     paid = min(lots, held - kept)
     if surplus < 0 or paid <= 0:
         return 0
+    touch(book, account)
     book.collateral[market, account] -= paid
     book.asset_flows[WITHDRAWALS, market] += paid
     return paid

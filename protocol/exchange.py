@@ -15,6 +15,9 @@ from protocol.book import (
     Rows,
     first_trader,
     market_accounts,
+    move_cash,
+    touch,
+    touch_all,
 )
 from protocol.carry.accrual import Accrual, observation
 from protocol.carry.funding_rules import Observation
@@ -22,7 +25,8 @@ from protocol.carry.premium_funding import premium
 from protocol.collateral import deposit_asset, withdraw_asset, withdrawable
 from protocol.gating import Gates
 from protocol.governance.guardian import Pauses
-from protocol.laws.invariants import InvariantError, violated
+from protocol.laws.invariants import InvariantError, chosen_margin_is_a_rate, violated
+from protocol.laws.ledger import Ledger
 from protocol.liquidations.failures import Failures
 from protocol.liquidations.keepers import Offers
 from protocol.liquidations.record import NO_OFFERS, TAKEN_OVER, Engine, Moment, of_assets
@@ -37,9 +41,11 @@ from protocol.parameters import RiskParameters, violations
 from protocol.prices.oracle import Reading
 from protocol.prices.pricing import Pricing
 from protocol.rules import Rules, Usable
-from protocol.scan import liquidatable
+from protocol.sentry import Sentry
 from protocol.valuation import valued_accounts, valued_purse
 from protocol.venues.venue import FILL, Quotes, Venue
+
+FEW, LOOKED_THROUGH = 10_000, 100
 
 
 class Exchange:
@@ -73,6 +79,7 @@ class Exchange:
         self.accrual = Accrual(book, rules.accrual, time)
         self.waterfall = Waterfall(book, rules.waterfall)
         self.gates = Gates(len(book.mark))
+        self.sentry, self.ledger = Sentry(book), Ledger(book)
         self.failures = Failures()
         self.halted = False
         self.pauses = Pauses()
@@ -204,7 +211,7 @@ class Exchange:
         """Accounts below maintenance for which something may still be done in this block; notes new ones."""
         if self.halted:
             return np.empty(0, np.int64)
-        failing, liquidator = liquidatable(self.book, self.parameters), self.backstop.liquidator
+        failing, liquidator = self.sentry.failing(self.book, self.parameters), self.backstop.liquidator
         if liquidator != VAULT and below_maintenance(self.book, self.parameters, liquidator):
             failing = np.append(failing, liquidator)
         journal.failures.append(self.failures.fresh(self.book, self.parameters, failing, number))
@@ -259,16 +266,35 @@ class Exchange:
         """Credit `amount` micro-USD from outside; returns what was taken, 0 for a frozen account."""
         if self.venue.frozen(account):
             return 0
+        touch(self.book, account)
         self.book.cash[account] += amount
         self.book.flows[DEPOSITS] += amount
         self.deposited[account] += amount
         return amount
 
+    def open_accounts(self, accounts: Ints, cash: Ints, assets: Ints | None) -> None:
+        """Credit what many accounts, (k,), bring before the venue opens.
+
+        Parameters
+        ----------
+        cash : (k,) int64
+            [micro-USD].
+        assets : (m, k) int64, optional
+            Units of each market's asset [lots], which are worth the mark.
+        """
+        self.book.cash[accounts] += cash
+        self.book.flows[DEPOSITS] += cash.sum()
+        self.deposited[accounts] += cash
+        if assets is not None:
+            self.book.collateral[:, accounts] += assets
+            self.book.asset_flows[DEPOSITS] += assets.sum(axis=1)
+            self.brought[accounts] += self.book.mark @ assets
+        touch_all(self.book, accounts)
+
     def pay(self, source: int, target: int, amount: int) -> int:
         """Move money between accounts of the venue, as far as it is there; returns how much [micro-USD]."""
         paid = max(0, min(amount, int(self.book.cash[source])))
-        self.book.cash[source] -= paid
-        self.book.cash[target] += paid
+        move_cash(self.book, source, target, paid)
         return paid
 
     def deposit_asset(self, account: int, market: int, lots: int, price: int) -> None:
@@ -286,6 +312,7 @@ class Exchange:
         paid = min(amount, withdrawable(self.book, self.parameters, account, self.rules.withdrawal))
         if paid <= 0:
             return 0
+        touch(self.book, account)
         self.book.cash[account] -= paid
         self.book.flows[WITHDRAWALS] += paid
         self.deposited[account] -= paid
@@ -337,8 +364,24 @@ class Exchange:
         """Sell shares of the vault or a pool; returns the cash paid [micro-USD]."""
         return redeem(self.book, self.desk(purse), account, shares)
 
-    def check(self, block: int, seed: int) -> None:
-        """Raise InvariantError, naming every broken invariant, the block and the seed."""
-        broken = violated(self.book, self.venue)
+    def check(self, block: int, seed: int, whole: bool = False) -> None:
+        """Raise InvariantError, naming every broken invariant, the block and the seed.
+
+        The laws are worked out from totals that follow every change. Few accounts are looked at one by one
+        in every block, many now and then, and when `whole` is asked for.
+        """
+        book, few = self.book, len(self.book.cash) <= FEW
+        broken = [] if self.ledger.balances(book, whole=few) else violated(book, self.venue)
+        broken += self.venue.violated(book) if not broken else []
+        if whole or few or block % LOOKED_THROUGH == 0:
+            broken += self._looked_through(few)
         if broken:
             raise InvariantError(f"block {block}, seed {seed}: " + "; ".join(broken))
+
+    def _looked_through(self, few: bool) -> list[str]:
+        """Laws that need a look at everybody."""
+        chosen = chosen_margin_is_a_rate(self.book)
+        found = [f"chosen_margin_is_a_rate: {chosen}"] if chosen else []
+        if not few and not self.ledger.complete(self.book):
+            found.append("changes_are_noticed: an account has changed that was not touched")
+        return found

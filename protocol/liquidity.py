@@ -87,7 +87,7 @@ def deposit(book: Book, parameters: RiskParameters, desk: Desk, account: int, am
     cheap that the integers could not count them.
     """
     row = share_row(desk.purse)
-    total = book.shares[row].sum()
+    total = book.issued[row]
     equity, initial, _ = account_risk(book, parameters, account)
     if amount <= 0 or equity - amount < initial or not desk.open:
         return 0
@@ -100,6 +100,7 @@ def deposit(book: Book, parameters: RiskParameters, desk: Desk, account: int, am
         return 0
     move_cash(book, account, desk.purse, amount)
     book.shares[row, account] += bought
+    book.issued[row] += bought
     desk.locked_until[account] = max(desk.locked_until[account], desk.time + desk.lock)
     return bought
 
@@ -114,16 +115,17 @@ def redeem(book: Book, desk: Desk, account: int, shares: int) -> int:
     held = book.shares[row, account]
     if shares <= 0 or shares > held or desk.cheap <= 0 or desk.time < desk.locked_until[account]:
         return 0
-    amount = multiply_divide_floor(desk.cheap, shares, book.shares[row].sum())
+    amount = multiply_divide_floor(desk.cheap, shares, book.issued[row])
     if amount == 0 or amount > desk.free:
         return 0
     settle_funding(book, desk.purse)
     move_cash(book, desk.purse, account, amount)
     book.shares[row, account] = held - shares
+    book.issued[row] -= shares
     return amount
 
 
 def share_price(book: Book, desk: Desk) -> float:
     """What a share is worth to who leaves [USD]; 1 while no share exists."""
-    total = int(book.shares[share_row(desk.purse)].sum())
+    total = int(book.issued[share_row(desk.purse)])
     return desk.cheap / total if total else 1.0

@@ -315,14 +315,20 @@ def below_maintenance(book: Book, parameters: RiskParameters, account: int) -> b
 
 
 @kernel
-def fill_equity(book: Book, parameters: RiskParameters, accounts: Ints, out: Ints) -> None:
-    """Write the equity of `accounts`, (k,), into `out`, (k,) [micro-USD]."""
+def fill_risks(book: Book, parameters: RiskParameters, accounts: Ints, out: Ints) -> None:
+    """Write equity and requirements of `accounts`, (k,), into `out`, (3, k) [micro-USD]."""
     for index in range(accounts.size):
-        out[index] = account_risk(book, parameters, accounts[index])[0]
+        out[0, index], out[1, index], out[2, index] = account_risk(book, parameters, accounts[index])
+
+
+def risks_of(book: Book, parameters: RiskParameters, accounts: Ints) -> Ints:
+    """Equity, initial and maintenance requirement of some accounts, (3, k) [micro-USD]."""
+    out = np.empty((3, len(accounts)), np.int64)
+    fill_risks(book, parameters, accounts, out)
+    return out
 
 
 def equity_of(book: Book, parameters: RiskParameters, accounts: Ints) -> Ints:
     """Equity of some accounts, (k,) [micro-USD]."""
-    out = np.empty(len(accounts), np.int64)
-    fill_equity(book, parameters, accounts, out)
-    return out
+    equity: Ints = risks_of(book, parameters, accounts)[0]
+    return equity

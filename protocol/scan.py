@@ -8,6 +8,7 @@ from protocol.kernels import kernel
 from protocol.margin import (
     MARKET_RATES,
     OwnRates,
+    account_risk,
     asset_value,
     below_maintenance,
     initial_rate,
@@ -160,27 +161,46 @@ def fill_slack(book: Book, parameters: RiskParameters, out: Floats) -> None:
 
 
 @kernel
-def keep_liquidatable(book: Book, parameters: RiskParameters, candidates: Ints) -> int:
-    """Move the candidates that really are below maintenance to the front; return their number."""
+def keep_short(book: Book, parameters: RiskParameters, candidates: Ints) -> int:
+    """Move the candidates whose equity really is below maintenance to the front; return their number."""
     found = 0
     for index in range(candidates.size):
-        if below_maintenance(book, parameters, candidates[index]):
+        equity, _, maintenance = account_risk(book, parameters, candidates[index])
+        if equity < maintenance:
             candidates[found] = candidates[index]
             found += 1
     return found
 
 
-def liquidatable(book: Book, parameters: RiskParameters) -> Ints:
-    """The vault and traders whose equity is below maintenance, ascending; (k,) int64."""
+@kernel
+def keep_liquidatable(book: Book, parameters: RiskParameters, candidates: Ints) -> int:
+    """Move the vault and traders that may be liquidated to the front; return their number."""
+    found = 0
+    for index in range(candidates.size):
+        account = candidates[index]
+        trades = account == VAULT or account >= first_trader(book.size.shape[0])
+        if trades and below_maintenance(book, parameters, account):
+            candidates[found] = account
+            found += 1
+    return found
+
+
+def short_accounts(book: Book, parameters: RiskParameters) -> Ints:
+    """Accounts whose equity is below maintenance, with positions or without, ascending; (k,) int64."""
     slack = np.empty(book.cash.size)
     fill_slack(book, parameters, slack)
     candidates = np.flatnonzero(slack < 0)
-    traders = (candidates == VAULT) | (candidates >= first_trader(len(book.mark)))
-    candidates = candidates[traders]
+    return candidates[: keep_short(book, parameters, candidates)]
+
+
+def liquidatable_among(book: Book, parameters: RiskParameters, accounts: Ints) -> Ints:
+    """Of some accounts, (k,), the vault and traders that may be liquidated, in their order; (j,) int64."""
+    if not len(accounts):
+        return accounts
+    candidates = accounts.copy()
     return candidates[: keep_liquidatable(book, parameters, candidates)]
 
 
-def negative_equity(book: Book, equity: Ints) -> int:
-    """Total shortfall of the traders that owe more than they have [micro-USD], ≥ 0."""
-    traders = equity[first_trader(len(book.mark)) :]
-    return int(-traders[traders < 0].sum())
+def liquidatable(book: Book, parameters: RiskParameters) -> Ints:
+    """The vault and traders whose equity is below maintenance, ascending; (k,) int64."""
+    return liquidatable_among(book, parameters, short_accounts(book, parameters))

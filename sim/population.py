@@ -181,12 +181,7 @@ def bring_in(exchange: Exchange, role: Role, endowment: Endowment) -> None:
     Accounts that ask to be held to a leverage of their own are, where they meet it.
     """
     book = exchange.book
-    if endowment.assets is not None:
-        for market, index in np.argwhere(endowment.assets > 0).tolist():
-            lots, price = int(endowment.assets[market, index]), int(book.mark[market])
-            exchange.deposit_asset(int(role.accounts[index]), market, lots, price)
-    for account, amount in zip(role.accounts.tolist(), endowment.cash.tolist(), strict=True):
-        exchange.deposit(account, amount)
+    exchange.open_accounts(role.accounts, endowment.cash, endowment.assets)
     book.size[:, role.accounts] = endowment.size
     book.entry[:, role.accounts] = np.where(endowment.size != 0, book.mark[:, None], 0)
     book.kept[:, role.accounts] = np.where(endowment.size != 0, book.keeping[:, None], 0)

@@ -19,16 +19,19 @@ from protocol.book import (
     VAULT,
     Book,
     Floats,
-    Ints,
     Rows,
     first_trader,
+)
+from protocol.book import (
+    state as balances,
 )
 from protocol.laws.invariants import unsettled
 from protocol.liquidations.failures import FAILURE
 from protocol.liquidations.record import LIQUIDATION
 from protocol.losses.deleveraging import DELEVERAGE
 from protocol.losses.journal import PAYMENT, Cascade
-from protocol.scan import accounts_risk, negative_equity, revalue
+from protocol.margin import equity_of, risks_of
+from protocol.scan import accounts_risk
 
 if TYPE_CHECKING:
     from sim.model import Model
@@ -145,18 +148,6 @@ class Recorder:
         equity[CLEARING] -= unsettled(book) // FUNDING_SCALE
         return equity
 
-    def _outside_equity(self, equity: Ints) -> Ints:
-        """Equity if positions and assets were worth their outside price, (n,) [micro-USD].
-
-        Without weights, to a micro-USD for each unit of collateral.
-        """
-        book, parameters = self.model.exchange.book, self.model.exchange.parameters
-        outside = self.model.units.price(self.model.world.outside)
-        counted = book.oracle * parameters.weight_maintenance // PPM
-        found = equity.copy()
-        revalue(book, outside - book.mark, outside - counted, found)
-        return found
-
     def outside_worth(self) -> Floats:
         """Cash and positions of every account outside, (n,) [micro-USD]."""
         price = self.model.units.price(self.model.world.outside).astype(float)
@@ -198,19 +189,25 @@ class Recorder:
 
     def _record_block(self, row: Any, orders: int, fills: Rows, cascade: Cascade) -> None:
         model, book = self.model, self.model.exchange.book
-        equity, _, maintenance = accounts_risk(book, model.exchange.parameters)
-        traders = slice(first_trader(len(book.mark)), None)
+        exchange, parameters = model.exchange, model.exchange.parameters
+        short = exchange.sentry.short(book, parameters)
+        owing, _, required = risks_of(book, parameters, short)
+        indebted = (owing < 0) & (short >= first_trader(len(book.mark)))
         row["block"] = model.block
         row["gas"] = model.world.gas[model.block]
         row["insurance_fund"] = book.cash[INSURANCE] / MICRO
-        liquidator = model.exchange.backstop.liquidator
-        row["vault_equity"] = equity[list({VAULT, liquidator})].sum() / MICRO
-        row["pool_equity"] = equity[list({*book.counterparty.tolist()} - {liquidator})].sum() / MICRO
+        liquidator = exchange.backstop.liquidator
+        vault, pools = {VAULT, liquidator}, {*book.counterparty.tolist()} - {liquidator}
+        row["vault_equity"], row["pool_equity"] = (
+            equity_of(book, parameters, np.array([*purses], np.int64)).sum() / MICRO
+            for purses in (vault, pools)
+        )
         row["fees_collected"] = book.cash[FEES] / MICRO
-        row["trader_equity"] = equity[traders].sum() / MICRO
-        row["negative_equity"] = negative_equity(book, equity) / MICRO
-        row["outside_deficit"] = negative_equity(book, self._outside_equity(equity)) / MICRO
-        row["liquidatable"] = ((equity < maintenance) & (maintenance > 0)).sum()
+        row["trader_equity"] = exchange.ledger.trader_equity(book, parameters) / MICRO
+        row["negative_equity"] = -owing[indebted].sum() / MICRO
+        outside = model.units.price(model.world.outside)
+        row["outside_deficit"] = exchange.sentry.deficit(book, parameters, outside) / MICRO
+        row["liquidatable"] = (required > 0).sum()
         row["rounds"] = cascade.rounds
         row["truncated"] = cascade.truncated
         row["withdrawals_gated"] = model.time < model.exchange.gates.last
@@ -260,7 +257,7 @@ class Recorder:
         """
         digest = hashlib.sha256()
         traces = self.traces.values()
-        state: tuple[Rows, ...] = (self.blocks, self.markets, *self.model.exchange.book, *traces)
+        state: tuple[Rows, ...] = (self.blocks, self.markets, *balances(self.model.exchange.book), *traces)
         for part in state:
             digest.update(np.ascontiguousarray(part).tobytes())
         for name in TOLD:

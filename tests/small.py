@@ -10,6 +10,7 @@ import pytest
 
 from agents.role import View
 from protocol.arithmetic import MICRO
+from protocol.book import touch
 from protocol.exchange import Exchange
 from protocol.margin import account_risk
 from protocol.venues.venue import Quotes
@@ -100,6 +101,7 @@ def showing(model: Model, bid: float, ask: float) -> Quotes:
 def set_equity(model: Model, account: int, usd: float) -> None:
     """Give an account this equity [USD], by cash from nowhere."""
     exchange = model.exchange
+    touch(exchange.book, account)
     exchange.book.cash[account] += (
         round(usd * MICRO) - account_risk(exchange.book, exchange.parameters, account)[0]
     )
@@ -113,6 +115,7 @@ def equity(model: Model, account: int) -> float:
 def give(model: Model, account: int, lots: int, market: int = 0) -> None:
     """Set a position at the mark, past every rule; equity stays."""
     book = model.exchange.book
+    touch(book, account)
     book.cash[account] -= (lots - book.size[market, account]) * book.mark[market]
     book.size[market, account] = lots
 

@@ -28,6 +28,7 @@ from protocol.book import (
     exchange_position,
     move_cash,
     settle_funding,
+    state,
 )
 from protocol.exchange import Exchange
 from protocol.laws.audit import broken_by_prices, broken_by_transfers, snapshot
@@ -230,7 +231,7 @@ def sound() -> Exchange:
     hold(exchange, CAROL, VAULT, 7, 50, market=1)
     quote(exchange, ALICE, (5, 99), (-5, 101))
     exchange.book.funding[:] += 777
-    exchange.book.shares[0, ALICE] = usd(1_000)
+    exchange.book.shares[0, ALICE] = exchange.book.issued[0] = usd(1_000)
     exchange.book.collateral[1, BOB] = exchange.book.asset_flows[DEPOSITS, 1] = 10
     return exchange
 
@@ -439,7 +440,7 @@ def test_renaming_accounts_renames_the_cascade(seed: int) -> None:
     liquidate(other, rounds=6)
     assume((cascade.liquidations["filled"] != 0).any())
 
-    for column, expected in zip(other.book, renamed(one.book, names), strict=True):
+    for column, expected in zip(state(other.book), state(renamed(one.book, names)), strict=True):
         np.testing.assert_array_equal(column, expected)
 
 
@@ -465,7 +466,7 @@ class Venue(RuleBasedStateMachine):
             **WHOLE,
             **FEES_AND_TRIGGER,
         )
-        self.exchange.book.shares[0, DAVE] = usd(3_000)
+        self.exchange.book.shares[0, DAVE] = self.exchange.book.issued[0] = usd(3_000)
         self.time = 0.0
 
     @rule(

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from margin_rules import VENUES, books, holding, margin_rules
 from venue import ALICE, BOB, integers, parameters, usd
 
-from protocol.book import COUNTERPARTY, VAULT, Book, first_trader, market_accounts, move_cash, open_book
+from protocol.book import COUNTERPARTY, VAULT, Book, market_accounts, move_cash, open_book
 from protocol.laws.invariants import unsettled
 from protocol.margin import account_risk, below_maintenance, equity_of
 from protocol.parameters import RiskParameters
-from protocol.scan import accounts_risk, fill_slack, liquidatable, negative_equity, revalue
+from protocol.scan import accounts_risk, fill_slack, liquidatable, revalue
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel
@@ -124,16 +124,6 @@ def test_the_vault_can_be_liquidated_and_a_pool_cannot() -> None:
         book.cash[account] = -usd(1_000)
 
     assert liquidatable(book, rules).tolist() == [VAULT]
-
-
-def test_shortfall_counts_traders_only() -> None:
-    book = holding(0, (0, 100))
-    purses = first_trader(1)
-    equity = np.full(len(book.cash), -9)
-    equity[purses:] = 4
-    equity[[ALICE, BOB]] = -3, -4
-
-    assert negative_equity(book, equity) == 7
 
 
 def test_new_prices_revalue_positions_and_assets_as_matrices_do() -> None:

@@ -60,7 +60,7 @@ class LatencyArbitrageur(Attack):
         if abs(gap) < chosen.threshold:
             return Actions()
         self.opened, self.oracle = view.time, oracle
-        equity = max(float(view.risk[0, self.accounts[0]]), 0.0) / MICRO
+        equity = max(float(view.risk_of(self.accounts[:1])[0, 0]), 0.0) / MICRO
         lots = self.lots_worth(view, chosen.leverage * min(equity, self.budget))
         return Actions(orders=self._trade(view, lots if gap > 0 else -lots))
 

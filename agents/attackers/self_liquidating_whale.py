@@ -66,7 +66,7 @@ class SelfLiquidatingWhale(Attack):
     def _purchases(self, view: View) -> Orders:
         """The block's part of the position, as far as the venue's initial margin allows."""
         chosen, market = self.settings, self.market
-        equity, initial = view.risk[:2, self.accounts[0]]
+        equity, initial, _ = view.risk_of(self.accounts[:1])[:, 0]
         room = max(float(equity - initial), 0) * PPM / float(view.parameters.initial[market])
         wanted = chosen.leverage * self.budget * view.seconds / chosen.build
         lots = min(self.lots_worth(view, wanted), int(0.9 * room / view.mid[market]))

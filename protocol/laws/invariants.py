@@ -119,6 +119,9 @@ def funding_never_minted(book: Book) -> str:
 
 def shares_belong_to_depositors(book: Book) -> str:
     """Vault and pools belong to traders, and nobody owns less than nothing of them."""
+    issued = book.shares.sum(axis=1)
+    if (issued != book.issued).any():
+        return f"accounts hold {issued.tolist()}, issued are {book.issued.tolist()}"
     own = book.shares[:, : first_trader(len(book.mark))]
     if own.any():
         return f"the venue's accounts hold {own.sum(axis=1).tolist()}"
