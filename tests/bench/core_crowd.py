@@ -26,28 +26,34 @@ class CoreCrowd:
         self.crowd, self.rules = crowd, crowd.parameters
         self.book = opened(crowd)
         self.failing = finder(self.book)
+        self.block = 0
         self.liquidations: list[tuple[int, int, int, int, int]] = []
 
     def run(self, blocks: int) -> None:
-        """Advance by so many blocks; once."""
+        """Advance by so many blocks."""
+        for _ in range(blocks):
+            self.step()
+
+    def step(self) -> None:
+        """New marks, then decisions, then the margin of whom the finder finds."""
         first, account, market, wanted = self.crowd.decisions
-        for block in range(blocks):
-            self.book.mark[:] = self.crowd.price[block]
-            now = slice(first[block], first[block + 1])
-            trade(self.book, self.rules, account[now], market[now], wanted[now])
-            found = self.failing(self.book, self.rules)
-            if len(found):
-                self.liquidate(block, found)
+        now = slice(first[self.block], first[self.block + 1])
+        self.book.mark[:] = self.crowd.price[self.block]
+        trade(self.book, self.rules, account[now], market[now], wanted[now])
+        found = self.failing(self.book, self.rules)
+        if len(found):
+            self.liquidate(found)
+        self.block += 1
 
     def outcome(self) -> Outcome:
         """What has happened."""
         return Outcome(self.liquidations, self.book.cash)
 
-    def liquidate(self, block: int, accounts: Ints) -> None:
+    def liquidate(self, accounts: Ints) -> None:
         """Close what these accounts hold, in their order."""
         closed = np.empty((len(MARKETS) * len(accounts), 4), np.int64)
         count = close(self.book, self.rules, accounts, closed)
-        self.liquidations += [(block, *row) for row in closed[:count].tolist()]
+        self.liquidations += [(self.block, *row) for row in closed[:count].tolist()]
 
 
 def opened(crowd: Crowd) -> Book:

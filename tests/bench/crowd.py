@@ -111,10 +111,18 @@ class Outcome(NamedTuple):
 
 
 class Engine(Protocol):
-    """One way to write the margin engine."""
+    """One way to write the margin engine.
+
+    Attributes
+    ----------
+    block : int
+        How many have passed.
+    """
+
+    block: int
 
     def run(self, blocks: int) -> None:
-        """Advance by so many blocks; once."""
+        """Advance by so many blocks."""
 
     def outcome(self) -> Outcome:
         """What has happened."""

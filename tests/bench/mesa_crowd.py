@@ -1,13 +1,10 @@
 """The crowd as plain Mesa agents: one object for each account, asked each block."""
 
 import mesa
-import numpy as np
 from bench.crowd import FIRST, MARKETS, Crowd, Outcome
 
 from protocol.arithmetic import PPM
 from protocol.book import FEES, INSURANCE, VAULT
-
-Decision = tuple[int, int, int]
 
 
 def part(amount: int, rate: int) -> int:
@@ -16,7 +13,7 @@ def part(amount: int, rate: int) -> int:
 
 
 class Trader(mesa.Agent):
-    """An account: its cash, its positions, and when it will decide on what.
+    """An account: its cash and its positions.
 
     Parameters
     ----------
@@ -25,29 +22,19 @@ class Trader(mesa.Agent):
         [micro-USD]
     positions : dict
         Lots by market; none is 0.
-    decisions : list of tuple
-        (block, market, wanted size), the next one last.
     """
 
-    def __init__(
-        self,
-        model: "MesaCrowd",
-        account: int,
-        cash: int,
-        positions: dict[int, int],
-        decisions: list[Decision],
-    ) -> None:
+    def __init__(self, model: "MesaCrowd", account: int, cash: int, positions: dict[int, int]) -> None:
         super().__init__(model)
         self.account = account
         self.cash = cash
         self.positions = positions
-        self.decisions = decisions
 
     def act(self) -> None:
         """Trade to the wanted size, if awake and if margin allows it."""
-        if self.decisions and self.decisions[-1][0] == self.model.block:
-            _, market, wanted = self.decisions.pop()
-            self.trade(market, wanted)
+        decision = self.model.decisions.get(self.account)
+        if decision is not None:
+            self.trade(*decision)
 
     def check(self) -> None:
         """Be liquidated, if below maintenance."""
@@ -116,27 +103,34 @@ class MesaCrowd(mesa.Model):
         self.taker_fee = rules.taker_fee
         self.prices = crowd.price.tolist()
         self.mark = crowd.opening.tolist()
-        self.block = -1
-        self.cash = crowd.cash
+        self.block = 0
+        self.cash, self.plan = crowd.cash, crowd.decisions
+        self.decisions: dict[int, tuple[int, int]] = {}
         self.fees, self.fund, self.house_cash = (int(crowd.cash[each]) for each in (FEES, INSURANCE, VAULT))
         self.liquidations: list[tuple[int, int, int, int, int]] = []
-        decisions = by_account(crowd)
         for account in range(FIRST, len(crowd.cash)):
             sizes = {market: int(crowd.size[market, account]) for market in range(len(MARKETS))}
             positions = {market: lots for market, lots in sizes.items() if lots}
-            Trader(self, account, int(crowd.cash[account]), positions, decisions[account])
+            Trader(self, account, int(crowd.cash[account]), positions)
 
     def step(self) -> None:
         """New marks, then everybody's decisions, then everybody's margin."""
-        self.block += 1
         self.mark = self.prices[self.block]
+        self.decisions = self.decided()
         self.agents.do("act")
         self.agents.do("check")
+        self.block += 1
 
     def run(self, blocks: int) -> None:
-        """Advance by so many blocks; once."""
+        """Advance by so many blocks."""
         for _ in range(blocks):
             self.step()
+
+    def decided(self) -> dict[int, tuple[int, int]]:
+        """Market and wanted size of those who wake in this block, by account."""
+        now = slice(self.plan.first[self.block], self.plan.first[self.block + 1])
+        account, market, wanted = (each[now].tolist() for each in self.plan[1:])
+        return dict(zip(account, zip(market, wanted, strict=True), strict=True))
 
     def outcome(self) -> Outcome:
         """What has happened."""
@@ -149,14 +143,3 @@ class MesaCrowd(mesa.Model):
         """Let Mesa forget this model, which it would otherwise keep alive."""
         self.remove_all_agents()
         mesa.Agent._ids.pop(self, None)
-
-
-def by_account(crowd: Crowd) -> list[list[Decision]]:
-    """Decisions of each account, the last first."""
-    found: list[list[Decision]] = [[] for _ in crowd.cash]
-    plan = crowd.decisions
-    blocks = np.repeat(np.arange(len(crowd.price)), np.diff(plan.first))
-    rows = zip(*(each.tolist() for each in (blocks, plan.account, plan.market, plan.wanted)), strict=True)
-    for block, account, market, wanted in reversed(list(rows)):
-        found[account].append((block, market, wanted))
-    return found

@@ -23,18 +23,23 @@ class NumpyCrowd:
     def __init__(self, crowd: Crowd) -> None:
         self.crowd, self.rules = crowd, crowd.parameters
         self.cash, self.size = crowd.cash.copy(), crowd.size.copy()
-        self.mark = crowd.opening
+        self.mark, self.block = crowd.opening, 0
         self.liquidations: list[tuple[int, int, int, int, int]] = []
 
     def run(self, blocks: int) -> None:
-        """Advance by so many blocks; once."""
+        """Advance by so many blocks."""
+        for _ in range(blocks):
+            self.step()
+
+    def step(self) -> None:
+        """New marks, then decisions, then everybody's margin."""
         first, account, market, wanted = self.crowd.decisions
-        for block in range(blocks):
-            self.mark = self.crowd.price[block]
-            now = slice(first[block], first[block + 1])
-            self.trade(account[now], market[now], wanted[now])
-            for each in self.failing().tolist():
-                self.liquidate(block, each)
+        now = slice(first[self.block], first[self.block + 1])
+        self.mark = self.crowd.price[self.block]
+        self.trade(account[now], market[now], wanted[now])
+        for each in self.failing().tolist():
+            self.liquidate(each)
+        self.block += 1
 
     def outcome(self) -> Outcome:
         """What has happened."""
@@ -82,12 +87,12 @@ class NumpyCrowd:
         equity = self.cash[found] + self.mark @ size
         return found[size.any(axis=0) & (equity < self.required(size, self.rules.maintenance))]
 
-    def liquidate(self, block: int, account: int) -> None:
+    def liquidate(self, account: int) -> None:
         """Close every position of an account, and let the insurance fund pay what is missing."""
         size = self.size[:, account].copy()
         equity = int(self.cash[account] + self.mark @ size)
         for market in np.flatnonzero(size).tolist():
-            self.liquidations.append((block, account, market, int(size[market]), equity))
+            self.liquidations.append((self.block, account, market, int(size[market]), equity))
         self.size[:, account] = 0
         self.size[:, VAULT] += size
         self.cash[VAULT] -= self.mark @ size

@@ -41,14 +41,14 @@ def spread(values: Iterable[float]) -> str:
     if not known:
         return "–"
     least, median, largest = (
-        f"{each:,.{places(each)}f}" for each in (known[0], statistics.median(known), known[-1])
+        f"{each:.{places(each)}f}" for each in (known[0], statistics.median(known), known[-1])
     )
     return f"{median} [{least}–{largest}]"
 
 
 def places(number: float) -> int:
     """Decimals that a number is told with."""
-    return 2 if number < 10 else 1 if number < 100 else 0
+    return 2 if number < 9.995 else 1 if number < 99.95 else 0
 
 
 def table(speeds: list[Speed]) -> str:
