@@ -67,7 +67,7 @@ mutations: $(INSTALLED)  ## scenario files with faults in them: make mutations F
 	@$(BIN)/python tests/mutations.py --files $(FILES) --workers $(WORKERS)
 
 bench: $(INSTALLED)  ## measure speed; never fails on a time
-	@$(BIN)/pytest tests/bench
+	@$(BIN)/pytest tests/bench --benchmark-quiet
 
 gallery: $(INSTALLED)  ## draw the images of docs/gallery.md again
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/python docs/gallery.py "$$folder"
