@@ -213,11 +213,11 @@ class Exchange:
             return np.empty(0, np.int64)
         failing, liquidator = self.sentry.failing(self.book, self.parameters), self.backstop.liquidator
         if liquidator != VAULT and below_maintenance(self.book, self.parameters, liquidator):
-            failing = np.append(failing, liquidator)
+            failing = np.sort(np.append(failing, liquidator))
         journal.failures.append(self.failures.fresh(self.book, self.parameters, failing, number))
         if not len(failing):
             return failing
-        failing = np.setdiff1d(failing, journal.stuck)
+        failing = journal.stuck.others(failing)
         return failing[valued_accounts(self.book, self.parameters, failing, self.usable.liquidate)]
 
     def _round(self, candidates: Ints, moment: Moment, journal: Journal) -> None:
@@ -260,7 +260,7 @@ class Exchange:
         idle[helped] = False
         if idle.any():
             stuck = np.setdiff1d(rows["account"][idle], rows["account"][tried & ~idle])
-            journal.stuck = np.union1d(journal.stuck, stuck)
+            journal.stuck.add(stuck)
 
     def deposit(self, account: int, amount: int) -> int:
         """Credit `amount` micro-USD from outside; returns what was taken, 0 for a frozen account."""

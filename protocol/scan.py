@@ -86,23 +86,6 @@ def accounts_risk(book: Book, parameters: RiskParameters) -> Ints:
 
 
 @kernel
-def revalue(book: Book, gap: Ints, asset_gap: Ints, equity: Ints) -> None:
-    """Add to everybody's equity what positions and assets are worth more at other prices.
-
-    Parameters
-    ----------
-    gap, asset_gap : (m,) int64
-        Rise of the price of a position, and of what an asset counts for [micro-USD per lot].
-    equity : (n,) int64
-        [micro-USD]; written.
-    """
-    for market in range(book.size.shape[0]):
-        size, units = book.size[market], book.collateral[market]
-        for account in range(equity.size):
-            equity[account] += size[account] * gap[market] + units[account] * asset_gap[market]
-
-
-@kernel
 def flat_slack(book: Book, parameters: RiskParameters, market: int, out: Floats) -> None:
     """Add a market's positions to the slack of every account, at the flat rate of maintenance."""
     size, paid = book.size[market], book.funding_paid[market]

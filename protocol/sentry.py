@@ -7,44 +7,85 @@ everybody's radius anew, that is done, so that both together never cost much mor
 
 import numpy as np
 
-from protocol.arithmetic import PPM
-from protocol.book import Book, Floats, Ints, first_trader
+from protocol.book import (
+    FUNDING_SCALE,
+    LONG,
+    SHORT,
+    VAULT,
+    Book,
+    Floats,
+    Ints,
+    Mask,
+    first_trader,
+    unsettled_funding,
+)
 from protocol.kernels import kernel
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
 from protocol.radii import MARK, ORACLE, sensitivity
-from protocol.scan import accounts_risk, liquidatable_among, revalue, short_accounts
-from protocol.watch import Watch
+from protocol.scan import liquidatable_among, short_accounts
+from protocol.watch import NOBODY, Watch
 
 SCANNED = 10_000
 LOOK = 16
 
 
 @kernel
-def measure(book: Book, parameters: RiskParameters, accounts: Ints, slack: Floats, gross: Floats) -> None:
-    """Equity over maintenance of `accounts`, (k,), and how much it may change, each (k,) [micro-USD]."""
+def measure(
+    book: Book, parameters: RiskParameters, accounts: Ints, slack: Floats, gross: Floats, holds: Mask
+) -> None:
+    """What there is to know of `accounts`, (k,).
+
+    Parameters
+    ----------
+    slack, gross : (k,) float64
+        Equity over maintenance, and most that it may change [micro-USD]; written.
+    holds : (k,) bool
+        Whether they are traders, or the vault, with something to liquidate; written.
+    """
     for index in range(accounts.size):
-        equity, _, maintenance = account_risk(book, parameters, accounts[index])
+        account = accounts[index]
+        equity, _, maintenance = account_risk(book, parameters, account)
+        held = maintenance > 0
+        for market in range(book.size.shape[0]):
+            held = held or book.collateral[market, account] > 0
         slack[index] = equity - maintenance
-        gross[index] = sensitivity(book, parameters, accounts[index], 1.0)
+        gross[index] = sensitivity(book, parameters, account, 1.0)
+        holds[index] = held and (account == VAULT or account >= first_trader(book.size.shape[0]))
 
 
 @kernel
-def add_deficits(book: Book, parameters: RiskParameters, accounts: Ints, gap: Ints, asset_gap: Ints) -> int:
-    """What traders among `accounts`, (k,), would owe beyond all they have at other prices [micro-USD], ≥ 0.
+def worth_at(book: Book, account: int, prices: Ints, assets: Ints) -> int:
+    """Equity of an account whose positions and assets are worth `prices` and `assets`, (m,) [micro-USD]."""
+    equity = book.cash[account] + unsettled_funding(book, account)
+    for market in range(book.size.shape[0]):
+        equity += book.size[market, account] * prices[market]
+        equity += book.collateral[market, account] * assets[market]
+    return equity
 
-    `gap` and `asset_gap`, (m,), are as in `revalue`.
-    """
+
+@kernel
+def deficit_among(book: Book, accounts: Ints, prices: Ints) -> int:
+    """What traders among `accounts`, (k,), owe beyond all they have at `prices`, (m,) [micro-USD], ≥ 0."""
     total = 0
     for index in range(accounts.size):
-        account = accounts[index]
-        if account < first_trader(book.size.shape[0]):
-            continue
-        equity = account_risk(book, parameters, account)[0]
-        for market in range(book.size.shape[0]):
-            equity += book.size[market, account] * gap[market]
-            equity += book.collateral[market, account] * asset_gap[market]
-        total += max(-equity, 0)
+        if accounts[index] >= first_trader(book.size.shape[0]):
+            total += max(-worth_at(book, accounts[index], prices, prices), 0)
+    return total
+
+
+@kernel
+def deficit_of_all(book: Book, prices: Ints) -> int:
+    """The same of all traders, without a call for each."""
+    cash, markets, total = book.cash, book.size.shape[0], 0
+    for account in range(first_trader(markets), cash.size):
+        equity, owed = cash[account], 0
+        for market in range(markets):
+            size = book.size[market, account]
+            index = book.funding[LONG if size > 0 else SHORT, market]
+            owed += size * (index - book.funding_paid[market, account])
+            equity += (size + book.collateral[market, account]) * prices[market]
+        total += max(-(equity + -owed // FUNDING_SCALE), 0)
     return total
 
 
@@ -65,12 +106,15 @@ class Sentry:
         self.watch = Watch(0, accounts, markets) if accounts > scanned else None
         self.accounts, self.look = accounts, look
         self.spent = 0
-        self.known = np.empty(0, np.int64)
-        self.is_short = np.zeros(accounts, np.bool_)
+        self.known = NOBODY
+        self.is_short, self.holds = np.zeros((2, accounts), np.bool_)
 
     def failing(self, book: Book, parameters: RiskParameters) -> Ints:
         """The vault and traders that may be liquidated, ascending, (k,): see `below_maintenance`."""
-        return liquidatable_among(book, parameters, self.short(book, parameters))
+        short = self.short(book, parameters)
+        if self.watch is None:
+            return liquidatable_among(book, parameters, short)
+        return short[self.holds[short]] if len(short) else short
 
     def short(self, book: Book, parameters: RiskParameters) -> Ints:
         """Accounts whose equity is below maintenance, with positions or without, ascending, (k,)."""
@@ -82,28 +126,26 @@ class Sentry:
             self._look(book, parameters, self.watch, self.watch.gather(word, total))
         else:
             self.spent += self.accounts
-            self._know(short_accounts(book, parameters), self.watch)
+            self._scan(book, parameters, self.watch)
         return self.known
 
     def _look(self, book: Book, parameters: RiskParameters, watch: Watch, due: Ints) -> None:
         """Find out about those who are due, and nobody else."""
-        if not len(due):
-            return
         slack, gross = np.empty((2, len(due)))
-        measure(book, parameters, due, slack, gross)
+        holds = np.empty(len(due), np.bool_)
+        measure(book, parameters, due, slack, gross, holds)
         watch.place(due, slack, gross)
-        short = slack < 0
-        if short.any() or len(self.known):
-            self.is_short[due] = short
-            stayed = self.known[self.is_short[self.known]]
-            self.known = np.union1d(stayed, due[short])
+        was, short = self.is_short[due], slack < 0
+        self.is_short[due], self.holds[due] = short, holds
+        self.known = with_changes(self.known, due[was & ~short], due[short & ~was])
 
-    def _know(self, short: Ints, watch: Watch) -> None:
-        """Everybody was looked at: these, (k,), are below maintenance, as long as nothing moves."""
-        watch.forget(short)
+    def _scan(self, book: Book, parameters: RiskParameters, watch: Watch) -> None:
+        """Find out about everybody, for as long as nothing moves."""
         self.is_short[self.known] = False
-        self.is_short[short] = True
-        self.known = short
+        self.known = short_accounts(book, parameters)
+        self.is_short[self.known], self.holds[self.known] = True, False
+        self.holds[liquidatable_among(book, parameters, self.known)] = True
+        watch.forget(self.known)
 
     def deficit(self, book: Book, parameters: RiskParameters, prices: Ints) -> int:
         """What traders would owe beyond all they have, with positions and assets worth `prices` [micro-USD].
@@ -111,20 +153,21 @@ class Sentry:
         Parameters
         ----------
         prices : (m,) int64
-            [micro-USD per lot]; assets count in full, to a micro-USD for each unit.
+            [micro-USD per lot]; assets count in full.
         """
-        gap = prices - book.mark
-        asset_gap = prices - book.oracle * parameters.weight_maintenance // PPM
         if self.watch is not None:
-            self.short(book, parameters)
-            moved = self.watch.now.copy()
+            known, moved = self.short(book, parameters), self.watch.now.copy()
             moved[MARK] = moved[ORACLE] = prices
             word, total = self.watch.exposed(moved)
             if total * self.look <= self.accounts:
-                exposed = self.watch.peek(word, total)
-                owed: int = add_deficits(book, parameters, np.union1d(exposed, self.known), gap, asset_gap)
-                return owed
-        equity = accounts_risk(book, parameters)[0]
-        revalue(book, gap, asset_gap, equity)
-        traders = equity[first_trader(len(book.mark)) :]
-        return int(-traders[traders < 0].sum())
+                return deficit_among(book, np.union1d(self.watch.peek(word, total), known), prices)
+        return deficit_of_all(book, prices)
+
+
+def with_changes(accounts: Ints, gone: Ints, come: Ints) -> Ints:
+    """Accounts, (k,), without some of them and with others; all ascending."""
+    if len(gone):
+        accounts = np.delete(accounts, np.searchsorted(accounts, gone))
+    if len(come):
+        accounts = np.insert(accounts, np.searchsorted(accounts, come), come)
+    return accounts

@@ -1,6 +1,9 @@
 """Which accounts can be valued at the prices that an act may use."""
 
+import numpy as np
+
 from protocol.book import Book, Ints, Mask
+from protocol.kernels import kernel
 from protocol.parameters import RiskParameters
 
 
@@ -13,10 +16,23 @@ def valued_accounts(book: Book, parameters: RiskParameters, accounts: Ints, usab
     usable : (m,) bool
         Markets whose price the act may use.
     """
-    counted = parameters.weight_maintenance[:, None] > 0
-    held = (book.size[:, accounts] != 0) | (counted & (book.collateral[:, accounts] != 0))
-    valued: Mask = ~(held & ~usable[:, None]).any(axis=0)
+    valued = np.ones(len(accounts), np.bool_)
+    if not usable.all():
+        keep_valued(book, parameters, accounts, usable, valued)
     return valued
+
+
+@kernel
+def keep_valued(book: Book, parameters: RiskParameters, accounts: Ints, usable: Mask, valued: Mask) -> None:
+    """Strike out, in `valued`, (k,), accounts that hold something where the price may not be used."""
+    for market in range(usable.size):
+        if usable[market]:
+            continue
+        counts = parameters.weight_maintenance[market] > 0
+        for index in range(accounts.size):
+            account = accounts[index]
+            if book.size[market, account] != 0 or (counts and book.collateral[market, account] != 0):
+                valued[index] = False
 
 
 def valued_purse(book: Book, purse: int, usable: Mask) -> bool:

@@ -11,7 +11,7 @@ from protocol.book import COUNTERPARTY, VAULT, Book, market_accounts, move_cash,
 from protocol.laws.invariants import unsettled
 from protocol.margin import account_risk, below_maintenance, equity_of
 from protocol.parameters import RiskParameters
-from protocol.scan import accounts_risk, fill_slack, liquidatable, revalue
+from protocol.scan import accounts_risk, fill_slack, liquidatable
 from sim.streams import stream
 
 pytestmark = pytest.mark.kernel
@@ -124,15 +124,6 @@ def test_the_vault_can_be_liquidated_and_a_pool_cannot() -> None:
         book.cash[account] = -usd(1_000)
 
     assert liquidatable(book, rules).tolist() == [VAULT]
-
-
-def test_new_prices_revalue_positions_and_assets_as_matrices_do() -> None:
-    book = crowd(5, 10**6)
-    equity, gap, asset_gap = book.cash.copy(), integers(-7, 11), integers(3, -5)
-    revalue(book, gap, asset_gap, equity)
-
-    expected = book.cash + book.size.T @ gap + book.collateral.T @ asset_gap
-    np.testing.assert_array_equal(equity, expected)
 
 
 def test_funding_that_is_owed_sums_over_longs_and_shorts() -> None:

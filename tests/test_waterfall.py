@@ -68,7 +68,7 @@ def resolve(exchange: Exchange, journal: Journal | None = None, market: int = 0)
 def stuck() -> Journal:
     """A journal in which nothing could be done for ALICE."""
     journal = Journal()
-    journal.stuck = integers(ALICE)
+    journal.stuck.add(integers(ALICE))
     return journal
 
 

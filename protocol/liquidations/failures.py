@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from protocol.account_set import AccountSet
 from protocol.book import Book, Ints, Rows
 from protocol.kernels import kernel
 from protocol.margin import account_risk
@@ -37,12 +38,12 @@ class Failures:
 
     Attributes
     ----------
-    known : (k,) int64
-        Accounts below maintenance when last looked at, ascending.
+    known : AccountSet
+        Accounts below maintenance when last looked at.
     """
 
     def __init__(self) -> None:
-        self.known: Ints = np.empty(0, np.int64)
+        self.known = AccountSet()
 
     def fresh(self, book: Book, parameters: RiskParameters, failing: Ints, number: int) -> Rows:
         """Positions of those who were not below maintenance before, (j,) FAILURE.
@@ -56,8 +57,10 @@ class Failures:
         """
         if not len(failing) and not len(self.known):
             return np.zeros(0, FAILURE)
-        new = np.setdiff1d(failing, self.known, assume_unique=True)
-        self.known = failing if number == 0 else np.union1d(self.known, new)
+        new = self.known.others(failing)
+        if number == 0:
+            self.known.clear()
+        self.known.add(failing if number == 0 else new)
         rows = np.zeros(len(new) * len(book.mark), FAILURE)
         rows = rows[: write_failures(book, parameters, new, rows)]
         rows["round"] = number

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import Ints, Rows
+from protocol.account_set import AccountSet
+from protocol.book import Rows
 from protocol.liquidations.failures import FAILURE
 from protocol.liquidations.record import LIQUIDATION
 from protocol.losses.deleveraging import DELEVERAGE
@@ -73,7 +74,7 @@ class Journal:
         self.failures: list[Rows] = []
         self.payments: list[tuple[int, int, int, int]] = []
         self.attempts: list[int] = []
-        self.stuck: Ints = NOBODY
+        self.stuck = AccountSet()
         self.debts: set[int] = set()
         self.halts = False
 
@@ -84,7 +85,7 @@ class Journal:
 
     def unstick(self) -> None:
         """Forget for whom nothing could be done: the mark has moved."""
-        self.stuck = NOBODY
+        self.stuck.clear()
 
     def deleveraged_in(self, number: int) -> int:
         """Accounts that auto-deleveraging has tried in a round."""
