@@ -8,6 +8,7 @@ from protocol.arithmetic import PPM, ppm_ceil, ppm_floor
 from protocol.book import Book, Ints, average_entry, kept_after, unsettled_funding
 from protocol.kernels import fragment, kernel
 from protocol.parameters import RiskParameters
+from protocol.prefetch import AHEAD, prefetch_account
 
 MICRO_USD = 1e-6
 ROOT_SHARE = 0.8
@@ -317,7 +318,9 @@ def below_maintenance(book: Book, parameters: RiskParameters, account: int) -> b
 @kernel
 def fill_risks(book: Book, parameters: RiskParameters, accounts: Ints, out: Ints) -> None:
     """Write equity and requirements of `accounts`, (k,), into `out`, (3, k) [micro-USD]."""
+    last = accounts.size - 1
     for index in range(accounts.size):
+        prefetch_account(book, accounts[min(index + AHEAD, last)])
         out[0, index], out[1, index], out[2, index] = account_risk(book, parameters, accounts[index])
 
 

@@ -1,4 +1,4 @@
-"""Telling the processor which record a kernel will need soon."""
+"""Telling the processor which records a kernel will need soon."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from protocol.book import Rows
+from protocol.book import Book, Rows
+from protocol.kernels import fragment
+
+AHEAD = 6
 
 
 def prefetch(array: Rows, index: int) -> None:
@@ -43,3 +46,16 @@ def fetch(typing: Any, array: Any, index: Any) -> Any:
 def compiled_prefetch(array, index):  # type: ignore[no-untyped-def]
     """What a kernel gets for `prefetch`; numba wants both signatures alike, hence no annotations."""
     return lambda array, index: fetch(array, index)
+
+
+@fragment
+def prefetch_account(book: Book, account: int) -> None:
+    """Fetch what an account holds: its numbers lie in as many places as the book has columns."""
+    prefetch(book.cash, account)
+    prefetch(book.own_initial, account)
+    for market in range(book.size.shape[0]):
+        prefetch(book.size[market], account)
+        prefetch(book.entry[market], account)
+        prefetch(book.funding_paid[market], account)
+        prefetch(book.collateral[market], account)
+        prefetch(book.kept[market], account)

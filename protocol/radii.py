@@ -151,10 +151,19 @@ def move_to(radii: Radii, account: int, level: int) -> None:
 
 
 @kernel
-def forget(radii: Radii, accounts: Ints) -> None:
-    """Some accounts are due."""
+def forget(radii: Radii, accounts: Rows, first: int, fresh: Ints) -> int:
+    """Accounts are due; writes those that were not yet, each once, into `fresh`; returns their number.
+
+    Of `accounts`, (k,), those count that have a level: the account `first` has the first one.
+    """
+    found = 0
     for index in range(accounts.size):
-        move_to(radii, accounts[index], UNKNOWN)
+        account = accounts[index] - first
+        if 0 <= account < radii.level.size and radii.level[account] != UNKNOWN:
+            move_to(radii, account, UNKNOWN)
+            fresh[found] = account
+            found += 1
+    return found
 
 
 @kernel

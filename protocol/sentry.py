@@ -22,6 +22,7 @@ from protocol.book import (
 from protocol.kernels import kernel
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
+from protocol.prefetch import AHEAD, prefetch_account
 from protocol.radii import MARK, ORACLE, sensitivity
 from protocol.scan import liquidatable_among, short_accounts
 from protocol.watch import NOBODY, Watch
@@ -43,8 +44,10 @@ def measure(
     holds : (k,) bool
         Whether they are traders, or the vault, with something to liquidate; written.
     """
+    last = accounts.size - 1
     for index in range(accounts.size):
         account = accounts[index]
+        prefetch_account(book, accounts[min(index + AHEAD, last)])
         equity, _, maintenance = account_risk(book, parameters, account)
         held = maintenance > 0
         for market in range(book.size.shape[0]):

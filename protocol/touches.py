@@ -17,7 +17,7 @@ class Touches:
         self.read = 0
 
     def since(self, book: Book) -> Ints | None:
-        """Traders, each once and ascending, whose balances have changed since the last call; None: anyone's.
+        """Traders whose balances have changed since the last call, some more than once; None: anyone's.
 
         The accounts that all markets share may always have changed, and are never named.
         """
@@ -26,5 +26,7 @@ class Touches:
         start, self.ring, self.read = self.read, ring, noted
         if not known:
             return None
-        places = np.arange(start, noted) & (size - 1)
-        return np.unique(ring[places]).astype(np.int64)
+        first, last = start & (size - 1), noted & (size - 1)
+        if first <= last and noted - start < size:
+            return ring[first:last].astype(np.int64)
+        return np.concatenate([ring[first:], ring[:last]]).astype(np.int64)

@@ -5,6 +5,7 @@ import numpy as np
 from protocol.book import SHARED_ACCOUNTS, Book, Floats, Ints
 from protocol.parameters import RiskParameters
 from protocol.radii import (
+    UNKNOWN,
     anchor_levels,
     forget,
     forget_all,
@@ -38,6 +39,7 @@ class Watch:
         self.first = first
         self.radii = unknown_radii(last - first, markets)
         self.touches = Touches()
+        self.forgotten: list[Ints] = []
         self.parameters: RiskParameters | None = None
         self.now: Floats = np.ones((4, markets))
 
@@ -46,9 +48,11 @@ class Watch:
         touched = self.touches.since(book)
         if touched is None or parameters is not self.parameters:
             self.parameters = parameters
+            self.forgotten.clear()
             forget_all(self.radii)
         else:
-            self.forget(np.concatenate([SHARED, touched]))
+            self.forget(SHARED)
+            self.forget(touched)
         self.now = standing(book)
         word, total = strained(self.radii, self.now)
         return word, total
@@ -60,7 +64,15 @@ class Watch:
     def gather(self, word: int, total: int) -> Ints:
         """The accounts in strained levels, ascending, (total,)."""
         anchor_levels(self.radii, word, self.now)
-        return self.peek(word, total)
+        told = sum(map(len, self.forgotten))
+        if told == self.radii.members[UNKNOWN]:
+            word, total = word & ~(1 << UNKNOWN), total - told
+        else:
+            self.forgotten.clear()
+        found = np.concatenate([*self.forgotten, self.peek(word, total) - self.first])
+        self.forgotten.clear()
+        found.sort()
+        return found + self.first
 
     def place(self, accounts: Ints, slack: Floats, gross: Floats) -> None:
         """Take back accounts that were due: see `protocol.radii.place`."""
@@ -68,8 +80,10 @@ class Watch:
 
     def forget(self, accounts: Ints) -> None:
         """Accounts, (k,), of which something has changed that the book does not show."""
-        mine = accounts[(accounts >= self.first) & (accounts < self.first + len(self.radii.level))]
-        forget(self.radii, mine - self.first)
+        fresh = np.empty(len(accounts), np.int64)
+        count = forget(self.radii, accounts, self.first, fresh)
+        if count:
+            self.forgotten.append(fresh[:count])
 
     def exposed(self, prices: Floats) -> tuple[int, int]:
         """Levels, as bits, and accounts in them, whose answer may be another one at other prices.

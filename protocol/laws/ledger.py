@@ -133,7 +133,7 @@ class Ledger:
         touched = self.touches.since(book)
         accounts = self.everybody
         if touched is not None and not whole:
-            accounts = np.concatenate([self.own, touched[touched >= len(self.own)]])
+            accounts = np.concatenate([self.own, touched])
         wrong = book_changes(book, self.booked, accounts, self._cash, self.totals, self.issued)
         return bool(wrong < 0) and self._conserved(book)
 

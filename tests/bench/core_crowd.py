@@ -11,12 +11,17 @@ from protocol.book import FEES, INSURANCE, VAULT, Book, Ints, exchange_position,
 from protocol.kernels import kernel
 from protocol.margin import account_risk
 from protocol.parameters import RiskParameters
+from protocol.prefetch import AHEAD, prefetch_account
 from protocol.scan import liquidatable
+from protocol.sentry import Sentry
 
 Failing = Callable[[Book, RiskParameters], Ints]
 
 # What finds the accounts below maintenance, made for a book that has been opened
-FINDERS: dict[str, Callable[[Book], Failing]] = {"full scan": lambda book: liquidatable}
+FINDERS: dict[str, Callable[[Book], Failing]] = {
+    "full scan": lambda book: liquidatable,
+    "sentry": lambda book: Sentry(book).failing,
+}
 
 
 class CoreCrowd:
@@ -73,7 +78,9 @@ def opened(crowd: Crowd) -> Book:
 @kernel
 def trade(book: Book, parameters: RiskParameters, accounts: Ints, markets: Ints, wanted: Ints) -> None:
     """Bring accounts to their wanted sizes against the house, as far as their margin allows it."""
+    last = accounts.size - 1
     for index in range(accounts.size):
+        prefetch_account(book, accounts[min(index + AHEAD, last)])
         account, market = accounts[index], markets[index]
         change = wanted[index] - book.size[market, account]
         if change == 0:
