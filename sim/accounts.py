@@ -58,8 +58,8 @@ def profits(recorder: Recorder) -> pd.DataFrame:
 def was_liquidated(recorder: Recorder) -> NDArray[np.bool_]:
     """Of which accounts a liquidation closed, or the vault took over, some position; (n,)."""
     found = np.zeros(len(recorder.start_equity), np.bool_)
-    orders = recorder.log("liquidations")[1]
-    found[orders["account"][(orders["filled"] != 0) | (orders["outcome"] == TAKEN_OVER)]] = True
+    for _, orders in recorder.events["liquidations"].parts():
+        found[orders["account"][(orders["filled"] != 0) | (orders["outcome"] == TAKEN_OVER)]] = True
     return found
 
 
@@ -88,10 +88,11 @@ def account_frame(recorder: Recorder, roles: NDArray[np.object_], gained: pd.Dat
     own["pnl"] = own["venue_pnl"] + own["outside_pnl"] - own["gas_paid"]
     own["shares_start"] = own["equity_start"] - recorder.start_equity / MICRO
     own["maintenance_start"] = recorder.start_maintenance / MICRO
-    rows = recorder.log("deleverages")[1]
-    for name, amount in (("deleveraged_usd", np.abs(rows["quote"])), ("haircut_usd", rows["haircut"])):
-        given = np.bincount(rows["counterparty"], amount / MICRO, minlength=len(own))
-        own[name] = given.astype(np.float64)
+    given = np.zeros((2, len(own)))
+    for _, rows in recorder.events["deleverages"].parts():
+        for total, amount in zip(given, (np.abs(rows["quote"]), rows["haircut"]), strict=True):
+            np.add.at(total, rows["counterparty"], amount / MICRO)
+    own["deleveraged_usd"], own["haircut_usd"] = given
     waterfall = recorder.model.exchange.waterfall
     own["socialised_usd"] = waterfall.charged / MICRO if waterfall.rules.last_resort != "index" else np.nan
     own.insert(0, "account", np.arange(len(own), dtype=np.int32))

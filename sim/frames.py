@@ -1,6 +1,7 @@
 """A finished run's history as frames: times in UTC, money in USD, sizes in base units."""
 
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,30 @@ from agents.engine.decisions import Decision
 from agents.engine.law import LAW_STAGES
 from agents.engine.targets import PARTS
 from protocol.arithmetic import MICRO
-from protocol.book import INSURANCE, VAULT, first_trader
+from protocol.book import INSURANCE, VAULT, Rows, first_trader
 from protocol.governance.governed import NAMES, scale
 from protocol.liquidations.collateral_sales import CollateralSales
 from protocol.liquidations.record import OUTCOMES
-from protocol.losses.journal import STAGES, UNCOVERED
+from protocol.losses.journal import PAYMENT, STAGES, UNCOVERED
 from sim.accounts import PROFIT, account_frame, position_frame, profits
+from sim.event_log import Part
 from sim.governance.attack_tables import attack_tables
 from sim.governance.tables import Papers
 from sim.record import Recorder
+from sim.stored_tables import Parts
+
+Table = Callable[[], pd.DataFrame]
+LOGS = ("liquidations", "failures", "deleverages", "waterfall", "sales")
+
+
+def _only(table: Table) -> Iterator[pd.DataFrame]:
+    yield table()
+
+
+def _joined(parts: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    frames = list(parts)
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
 class Tables:
@@ -37,29 +53,40 @@ class Tables:
         return profits(self.recorder)
 
     def all(self) -> dict[str, pd.DataFrame]:
-        """Every table by its name in the run folder.
+        """Every table by its name in the run folder."""
+        return {name: _joined(parts()) for name, parts in self.parts().items()}
+
+    def parts(self) -> dict[str, Parts]:
+        """What makes every table, by its name in the run folder, from parts of which each may be large.
 
         `sales` only where a venue sells collateral, those of a risk engine only where there is one, those of
         governance only where something was proposed, `attacks` only where somebody attacks it.
         """
-        sales = {"sales": self.sales} if isinstance(self.model.exchange.engine, CollateralSales) else {}
-        engine = {"decisions": self.decisions, "features": self.features, "regimes": self.regimes}
-        more = sales | (engine if self.model.risk_engine is not None else {})
         start = pd.Timestamp(self.model.scenario.clock.start)
         papers = Papers(self.model.governance, start, self.names.tolist()).all()
         papers |= attack_tables(self.model, start)
-        return {
-            "blocks": self.blocks(),
-            "markets": self.markets(),
-            "liquidations": self.liquidations(),
-            "failures": self.failures(),
-            "deleverages": self.deleverages(),
-            "waterfall": self.waterfall(),
-            "parameters": self.parameters(),
-            "agents": self.agents(),
-            "accounts": account_frame(self.recorder, self.roles, self.profits),
-            "positions": position_frame(self.recorder, self.names),
-        } | ({name: table() for name, table in more.items()} | papers)
+        engine = {"decisions": self.decisions, "features": self.features, "regimes": self.regimes}
+        tables: dict[str, Table] = {
+            "blocks": self.blocks,
+            "markets": self.markets,
+            "parameters": self.parameters,
+            "agents": self.agents,
+            "accounts": lambda: account_frame(self.recorder, self.roles, self.profits),
+            "positions": lambda: position_frame(self.recorder, self.names),
+            **(engine if self.model.risk_engine is not None else {}),
+            **{name: partial(papers.__getitem__, name) for name in papers},
+        }
+        sold = isinstance(self.model.exchange.engine, CollateralSales)
+        parts: dict[str, Parts] = {name: partial(_only, table) for name, table in tables.items()}
+        return parts | {name: partial(self._events, name) for name in (LOGS if sold else LOGS[:-1])}
+
+    def _events(self, name: str) -> Iterator[pd.DataFrame]:
+        """A log of events, frame by frame."""
+        table, log = getattr(self, name), self.recorder.events["payments" if name == "waterfall" else name]
+        for part in log.parts():
+            yield table(*part)
+        if name == "waterfall":
+            yield table(*self._uncovered())
 
     def _role_names(self) -> NDArray[Any]:
         """Role of every account, (n,) of str."""
@@ -101,9 +128,8 @@ class Tables:
         frame.insert(2, "market", np.tile(self.names, len(self.recorder.blocks)))
         return frame.assign(forced_impact=self.recorder.forced_impact.ravel())
 
-    def liquidations(self) -> pd.DataFrame:
+    def liquidations(self, block: NDArray[np.int32], rows: Rows) -> pd.DataFrame:
         """One row for each liquidation order."""
-        block, rows = self.recorder.log("liquidations")
         block, rows = block[rows["size"] != 0], rows[rows["size"] != 0]
         lot, market = self.model.units.lot[rows["market"]], rows["market"]
         scale = lot * MICRO
@@ -134,9 +160,8 @@ class Tables:
         }
         return pd.DataFrame(columns)
 
-    def failures(self) -> pd.DataFrame:
+    def failures(self, block: NDArray[np.int32], rows: Rows) -> pd.DataFrame:
         """One row for each position of an account that fell below maintenance, at that moment."""
-        block, rows = self.recorder.log("failures")
         lot = self.model.units.lot[rows["market"]]
         columns = {
             "block": block,
@@ -153,9 +178,8 @@ class Tables:
         }
         return pd.DataFrame(columns)
 
-    def sales(self) -> pd.DataFrame:
+    def sales(self, block: NDArray[np.int32], rows: Rows) -> pd.DataFrame:
         """One row for each sale of a failing account's asset, and for each that found no buyer."""
-        block, rows = self.recorder.log("sales")
         lot, market = self.model.units.lot[rows["market"]], rows["market"]
         columns = {
             "block": block,
@@ -176,9 +200,8 @@ class Tables:
         }
         return pd.DataFrame(columns)
 
-    def deleverages(self) -> pd.DataFrame:
+    def deleverages(self, block: NDArray[np.int32], rows: Rows) -> pd.DataFrame:
         """One row for each auto-deleveraging fill."""
-        block, rows = self.recorder.log("deleverages")
         lot = self.model.units.lot[rows["market"]]
         scale = lot * MICRO
         columns = {
@@ -197,24 +220,25 @@ class Tables:
         }
         return pd.DataFrame(columns)
 
-    def waterfall(self) -> pd.DataFrame:
+    def waterfall(self, block: NDArray[np.int32], rows: Rows) -> pd.DataFrame:
         """One row for each loss that somebody else than the trader bore; deficits left at the end last."""
-        block, rows = self.recorder.log("payments")
-        left = self.recorder.equity()
-        first = first_trader(len(self.names))
-        owing = first + np.flatnonzero(left[first:] < 0)
-        account = np.concatenate([rows["account"], owing])
-        block = np.concatenate([block, np.full(len(owing), self.model.block, np.int32)])
-        stage = np.concatenate([rows["stage"], np.full(len(owing), UNCOVERED)])
         columns = {
             "block": block,
             "time": self._times(block),
-            "account": account,
-            "role": self.roles[account],
-            "stage": np.array(STAGES)[stage],
-            "amount_usd": np.concatenate([rows["amount"], -left[owing]]) / MICRO,
+            "account": rows["account"],
+            "role": self.roles[rows["account"]],
+            "stage": np.array(STAGES)[rows["stage"]],
+            "amount_usd": rows["amount"] / MICRO,
         }
         return pd.DataFrame(columns)
+
+    def _uncovered(self) -> Part:
+        """What traders owe at the end, as payments that nobody made."""
+        left, first = self.recorder.equity(), first_trader(len(self.names))
+        owing = first + np.flatnonzero(left[first:] < 0)
+        rows = np.zeros(len(owing), PAYMENT)
+        rows["account"], rows["stage"], rows["amount"] = owing, UNCOVERED, -left[owing]
+        return Part(np.full(len(owing), self.model.block, np.int32), rows)
 
     def parameters(self) -> pd.DataFrame:
         """Every value a parameter has had: those that the venue opened with, and each change."""

@@ -32,6 +32,7 @@ from protocol.losses.deleveraging import DELEVERAGE
 from protocol.losses.journal import PAYMENT, Cascade
 from protocol.margin import equity_of, risks_of
 from protocol.scan import accounts_risk
+from sim.event_log import EventLog
 
 if TYPE_CHECKING:
     from sim.model import Model
@@ -113,8 +114,7 @@ class Recorder:
         self.traces: dict[str, Floats] = {name: np.zeros(blocks) for name in self._traces()}
         self.decisions: list[Decision] = []
         self.watched: list[Watched] = []
-        self.events: dict[str, list[Rows]] = {name: [] for name in EVENTS}
-        self.event_blocks: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self.events}
+        self.events = {name: EventLog(kind) for name, kind in EVENTS.items()}
         self.start_equity, self.start_worth = self.equity(), self.worth()
         self.start_outside = self.outside_worth()
         self.start_deposits = model.exchange.deposited.copy()
@@ -163,10 +163,7 @@ class Recorder:
         for name, value in self._traces().items():
             self.traces[name][index] = value
         for name in EVENTS:
-            rows = getattr(cascade, name)
-            if len(rows):
-                self.events[name].append(rows)
-                self.event_blocks[name].append(np.full(len(rows), self.model.block, np.int32))
+            self.events[name].append(self.model.block, getattr(cascade, name))
 
     def _traces(self) -> dict[str, float]:
         """What is recorded only where a scenario has it."""
@@ -244,12 +241,6 @@ class Recorder:
         """Add amounts [micro-USD] to the columns of their markets [USD]."""
         np.add.at(column, market, amount / MICRO)
 
-    def log(self, name: str) -> tuple[NDArray[np.int32], Rows]:
-        """Blocks and rows of one event log, in order."""
-        if not self.events[name]:
-            return np.zeros(0, np.int32), np.zeros(0, EVENTS[name])
-        return np.concatenate(self.event_blocks[name]), np.concatenate(self.events[name])
-
     def transcript(self) -> str:
         """Hash of all events and of the final state: equal runs have equal transcripts.
 
@@ -261,8 +252,9 @@ class Recorder:
         for part in state:
             digest.update(np.ascontiguousarray(part).tobytes())
         for name in TOLD:
-            blocks, rows = self.log(name)
-            digest.update(blocks.tobytes() + rows.tobytes())
+            for column in range(2):
+                for events in self.events[name].parts():
+                    digest.update(events[column].tobytes())
         digest.update(self.model.outside.size.tobytes())
         digest.update(self.model.outside.cash.tobytes())
         if self.decisions:

@@ -11,8 +11,10 @@ from sim.configuration import Scenario
 from sim.frames import Tables
 from sim.metrics import summarise
 from sim.model import Model
+from sim.stored_tables import StoredTables
 
 REPORTED_BLOCKS = 15
+MANY = 200_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Result:
     accounts : int
         On the venue, its own included.
     tables : mapping of str to DataFrame
-        As they are written to the run folder.
+        As they are written to the run folder. Those of a large run lie on disk, and are read at each access.
     summary : mapping of str to float
         Metrics; None where one has no meaning in this run.
     transcript : str
@@ -95,7 +97,8 @@ def _progress(model: Model) -> Progress:
 
 def finished(model: Model) -> Result:
     """What a model that has come to its end leaves behind."""
-    tables = Tables(model.recorder).all()
+    made, accounts = Tables(model.recorder), len(model.exchange.book.cash)
+    large = accounts > MANY or any(log.spilled for log in model.recorder.events.values())
+    tables = StoredTables(made.parts()) if large else made.all()
     summary = summarise(tables, model.units.names, model.seconds)
-    accounts = len(model.exchange.book.cash)
     return Result(model.scenario, model.seed_value, accounts, tables, summary, model.recorder.transcript())

@@ -8,8 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from sim.provenance import provenance, resolved
 from sim.run import Result
+from sim.stored_tables import StoredTables
 
 PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "mesa", "pydantic", "altair")
 
@@ -27,12 +30,19 @@ def write_run(result: Result, folder: Path, notes: Mapping[str, Any] | None = No
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"a run folder must be empty, got {folder}")
-    for name, table in result.tables.items():
+    if isinstance(result.tables, StoredTables):
+        result.tables.move(folder)
+    else:
+        _write_tables(result.tables, folder)
+    write_json(folder / "summary.json", dict(result.summary))
+    write_json(folder / "manifest.json", manifest(result) | dict(notes or {}))
+
+
+def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    for name, table in tables.items():
         partial = folder / f".{name}.parquet"
         table.to_parquet(partial, index=False, compression="zstd")
         partial.rename(folder / f"{name}.parquet")
-    write_json(folder / "summary.json", dict(result.summary))
-    write_json(folder / "manifest.json", manifest(result) | dict(notes or {}))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

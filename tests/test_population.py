@@ -231,7 +231,7 @@ def test_who_is_absent_brings_nothing_does_nothing_and_the_venue_lives(role: str
     with opened(crash(f"agents.absent=[{gone}]"), blocks=75) as model:
         accounts = Tables(model.recorder).all()["accounts"].set_index("account")
         touched = {
-            column: set(model.recorder.log(name)[1][column].tolist())
+            column: set(model.recorder.events[name].whole().rows[column].tolist())
             for name, column in (("liquidations", "account"), ("deleverages", "counterparty"))
         }
 
