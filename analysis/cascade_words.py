@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.cascades import Anatomy, anatomy
+from analysis.cascades import TRACED, Anatomy, anatomy, traceable
 from analysis.cause_words import cause_table
 from analysis.critical_accounts import suspects
 from analysis.passages import PageTable, Passage, columns
@@ -24,6 +24,10 @@ CASCADES_NOTE = (
     "deleveraged, after the cascade's begin. Cut: blocks that ended at their limit with accounts still "
     "to be liquidated."
 )
+TOO_MANY = (
+    f"{{}} an account fell below maintenance: more than the {TRACED:,} that are traced one by one. "
+    "The same scenario with fewer accounts shows who pushed whom."
+)
 ACCOUNTS_NOTE = (
     "By what was liquidated of them and, by shares, of all that they pushed. The command seawall "
     "explain runs the same world without each of them, and splits losses by their causes."
@@ -32,6 +36,8 @@ ACCOUNTS_NOTE = (
 
 def cascade_words(run: Run) -> Passage:
     """What the page says of a run's cascades, and of the accounts with the most influence."""
+    if not traceable(run):
+        return Passage(TOO_MANY.format(count(len(run.more["failures"]), "time")), ())
     found = anatomy(run)
     cascades = waves(run, found=found)
     shown = f"The {SHOWN} largest of {len(cascades)}. " if len(cascades) > SHOWN else ""

@@ -32,6 +32,7 @@ Ints = NDArray[np.int64]
 
 GENERATIONS = 64
 MOMENTS = 1_000_000
+TRACED = 50_000
 OUTSIDE, VENUE = "outside", "venue"
 
 
@@ -114,6 +115,11 @@ class Impact:
         return self.permanent + (1 - self.permanent) * 0.5 ** (seconds / self.half_life)
 
 
+def traceable(run: Run) -> bool:
+    """Whether a run's falls are few enough to be traced one by one."""
+    return len(run.more.get("failures", ())) <= TRACED
+
+
 @lru_cache(maxsize=2)
 def anatomy(run: Run) -> Anatomy:
     """Why each account of a run fell below maintenance.
@@ -121,10 +127,14 @@ def anatomy(run: Run) -> Anatomy:
     Raises
     ------
     ValueError
-        If the run was recorded without the table `failures`.
+        If the run was recorded without the table `failures`, or there are more than `TRACED` of them: what
+        it takes grows with the square of their number.
     """
     if "failures" not in run.more:
         raise ValueError(f"the anatomy of a run needs its table failures, got none in {run.folder}")
+    if not traceable(run):
+        many = len(run.more["failures"])
+        raise ValueError(f"the anatomy of a run needs at most {TRACED:,} falls, got {many:,} in {run.folder}")
     impact = run.manifest["scenario"]["world"]["impact"]
     fading = Impact(float(impact["permanent"]), float(str(parse_duration(impact["half_life"]))))
     tables = {"failures": run.more["failures"], "liquidations": run.liquidations, "markets": run.markets}

@@ -20,7 +20,7 @@ from analysis.attribution import (
     attribute,
 )
 from analysis.cascade_words import CASCADE_COLUMNS, cascade_rows, cascade_sentence
-from analysis.cascades import Anatomy, anatomy
+from analysis.cascades import TRACED, Anatomy, anatomy, traceable
 from analysis.cause_words import LABELS, cause_rows
 from analysis.critical_accounts import suspects, without_each
 from analysis.listing import listing
@@ -96,6 +96,9 @@ def explain(
         rule = f"a cause is one of {', '.join(known)}{suggestion(unknown[0], known)}"
         raise ScenarioError([Problem("--cause", "", rule, unknown[0])])
     run = load_run(folder)
+    if not traceable(run):
+        rule = f"a run that is explained must have at most {TRACED:,} falls below maintenance"
+        raise ScenarioError([Problem(str(folder), "", rule, f"{len(run.more['failures']):,}")])
     found = anatomy(run)
     shares = attribute(scenario, range(seed, seed + seeds), applying(scenario, causes), workers, report)
     first = suspects(found, accounts)

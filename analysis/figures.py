@@ -9,6 +9,7 @@ import vl_convert
 
 from analysis import market_figures, venue_figures
 from analysis.cascade_figures import CASCADE_FIGURES
+from analysis.cascades import traceable
 from analysis.engine_figures import ENGINE_FIGURES
 from analysis.fairness_figures import FAIRNESS_FIGURES
 from analysis.governance_figures import GOVERNANCE_FIGURES
@@ -54,7 +55,9 @@ def draw(run: Run) -> dict[str, Figure]:
     """
     drawn = {name: figure(run) for name, figure in FIGURES.items()}
     return drawn | {
-        name: figure(run) for name, (figure, table) in OTHERS.items() if len(run.more.get(table, ()))
+        name: figure(run)
+        for name, (figure, table) in OTHERS.items()
+        if len(run.more.get(table, ())) and (table != "failures" or traceable(run))
     }
 
 
