@@ -1,14 +1,13 @@
 """A log of events as small as its newest part: full parts go to a Parquet file, a row group each."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.book import Rows
+from sim.scratch import scratch_folder
 
 ROWS = 1 << 16
 
@@ -27,12 +26,12 @@ class EventLog:
     ----------
     kind : dtype
         Of a row; all fields are int64.
-    capacity : int
-        Rows that are held in memory.
+    capacity : int, optional
+        Rows that are held in memory, `ROWS` by default.
     """
 
-    def __init__(self, kind: np.dtype, capacity: int = ROWS) -> None:
-        self.kind = kind
+    def __init__(self, kind: np.dtype, capacity: int | None = None) -> None:
+        self.kind, capacity = kind, capacity or ROWS
         self.newest = Part(np.empty(capacity, np.int32), np.empty(capacity, kind))
         self.held = self.spilled = 0
         self.spool: Spool | None = None
@@ -85,8 +84,7 @@ class Spool:
         import pyarrow.parquet as pq
 
         self.kind = kind
-        self.folder = TemporaryDirectory(prefix="seawall-")
-        self.path = Path(self.folder.name) / "events.parquet"
+        self.path = scratch_folder(self) / "events.parquet"
         names = kind.names or ()
         self.schema = pa.schema([("block", pa.int32()), *((f"_{name}", pa.int64()) for name in names)])
         self.writer: pq.ParquetWriter | None = pq.ParquetWriter(self.path, self.schema, compression="zstd")

@@ -3,9 +3,10 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
+
+from sim.scratch import scratch_folder
 
 Parts = Callable[[], Iterator[pd.DataFrame]]
 
@@ -20,8 +21,7 @@ class StoredTables(Mapping[str, pd.DataFrame]):
     """
 
     def __init__(self, tables: Mapping[str, Parts]) -> None:
-        self._temporary = TemporaryDirectory(prefix="seawall-")
-        self.folder = Path(self._temporary.name)
+        self.folder = scratch_folder(self)
         self.names = tuple(tables)
         for name, parts in tables.items():
             write_parts(parts(), self.folder / f"{name}.parquet")
