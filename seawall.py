@@ -6,27 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from commands.attacks import attacks_command
-from commands.backtest import backtest_command
-from commands.branch import branch_command
-from commands.catalogue import (
-    check_command,
-    metrics_command,
-    presets_command,
-    scenarios_command,
-    schema_command,
-)
-from commands.compare import compare_command
-from commands.critical import critical_command
-from commands.explain import explain_command
-from commands.fit import fit_command
-from commands.margins import margins_command
-from commands.run import report_command, run_command
-from commands.speed import speed_command
-from commands.sweep import sweep_command
-from commands.tails import tails_command
-from commands.turnout import turnout_command
-from commands.validate import validate_command
+from commands.index import Commands
 
 if TYPE_CHECKING:
     from sim.problems import Problem
@@ -95,32 +75,15 @@ def check(source: str | Path, overrides: tuple[str, ...] = ()) -> list["Problem"
 
 app = typer.Typer(
     name="seawall",
+    cls=Commands,
+    callback=lambda: None,  # a group even though no command is registered here
     help="Stress a derivatives venue and its risk rules in simulated markets.",
     epilog="Start with: seawall run black_thursday",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_show_locals=False,
 )
-app.command("run")(run_command)
-app.command("check")(check_command)
-app.command("scenarios")(scenarios_command)
-app.command("presets")(presets_command)
-app.command("metrics")(metrics_command)
-app.command("report")(report_command)
-app.command("explain")(explain_command)
-app.command("critical")(critical_command)
-app.command("branch")(branch_command)
-app.command("sweep")(sweep_command)
-app.command("compare")(compare_command)
-app.command("fit")(fit_command)
-app.command("margins")(margins_command)
-app.command("speed")(speed_command)
-app.command("tails")(tails_command)
-app.command("attacks")(attacks_command)
-app.command("validate")(validate_command)
-app.command("backtest")(backtest_command)
-app.command("turnout")(turnout_command)
-app.command("schema")(schema_command)
 
 
 def main() -> None:

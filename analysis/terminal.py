@@ -4,20 +4,23 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analysis.wording import count, duration
-from sim.configuration import Scenario
-from sim.run import Progress as RunProgress
-from sim.sweeps.sweep import SweepProgress
+
+if TYPE_CHECKING:
+    from sim.configuration import Scenario
+    from sim.run import Progress as RunProgress
+    from sim.sweeps.sweep import SweepProgress
 
 LINE_SECONDS = 30.0
 
 
 @contextmanager
-def run_bar(scenario: Scenario) -> Iterator[Callable[[RunProgress], None]]:
+def run_bar(scenario: "Scenario") -> Iterator[Callable[["RunProgress"], None]]:
     """Progress of a run on the error stream: simulated time, price, open interest."""
     first = scenario.markets[0]
     columns = (
@@ -30,7 +33,7 @@ def run_bar(scenario: Scenario) -> Iterator[Callable[[RunProgress], None]]:
         start = "starting (a first run compiles its kernels)"
         task = bar.add_task("run", total=scenario.clock.blocks, moment=start, market="")
 
-        def report(progress: RunProgress) -> None:
+        def report(progress: "RunProgress") -> None:
             interest = progress.open_interest_usd / 1e6
             market = f"{first} {progress.prices[first]:,.0f}  open interest ${interest:,.0f}M"
             bar.update(
@@ -66,7 +69,7 @@ def _phase_reporter(console: Console) -> Callable[[str, int, int], None]:
 
 
 @contextmanager
-def sweep_bar(quiet: bool = False) -> Iterator[Callable[[SweepProgress], None]]:
+def sweep_bar(quiet: bool = False) -> Iterator[Callable[["SweepProgress"], None]]:
     """Progress of a sweep on the error stream: runs, rate, time left, failures."""
     console = Console(stderr=True, quiet=quiet)
     if not console.is_terminal:
@@ -76,7 +79,7 @@ def sweep_bar(quiet: bool = False) -> Iterator[Callable[[SweepProgress], None]]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting", total=None, told="")
 
-        def report(progress: SweepProgress) -> None:
+        def report(progress: "SweepProgress") -> None:
             if "damaged" in progress.phase:
                 bar.console.print(progress.phase, highlight=False, markup=False)
             finished = progress.done + progress.failed
@@ -86,10 +89,10 @@ def sweep_bar(quiet: bool = False) -> Iterator[Callable[[SweepProgress], None]]:
         yield report
 
 
-def _line_reporter(console: Console) -> Callable[[SweepProgress], None]:
+def _line_reporter(console: Console) -> Callable[["SweepProgress"], None]:
     last, phase = -math.inf, ""
 
-    def report(progress: SweepProgress) -> None:
+    def report(progress: "SweepProgress") -> None:
         nonlocal last, phase
         if progress.phase != phase or perf_counter() - last > LINE_SECONDS:
             last, phase = perf_counter(), progress.phase
@@ -98,7 +101,7 @@ def _line_reporter(console: Console) -> Callable[[SweepProgress], None]:
     return report
 
 
-def told(progress: SweepProgress) -> str:
+def told(progress: "SweepProgress") -> str:
     """A sweep's progress in words, as in `312 of 576 runs, 2 failed, 1.9/s, 2 m 19 s left, 2 workers`."""
     finished = progress.done + progress.failed
     parts = [f"{finished:,} of {count(progress.total, 'run')}"]

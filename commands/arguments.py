@@ -1,6 +1,9 @@
 """What several commands take: a scenario with changes, and a new folder for results."""
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,11 +24,24 @@ SetOption = Annotated[
 ]
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause the collection of garbage while modules are imported: what they make lives to the end."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def loaded(source: str, overrides: list[str]) -> "Scenario":
     """Scenario of a command's arguments."""
-    from sim.scenario import load_scenario
+    with uncollected():
+        from sim.scenario import load_scenario
 
-    with refusing():
+    with refusing(), uncollected():
         return load_scenario(source, overrides)
 
 
@@ -34,10 +50,12 @@ def ready(source: str, overrides: list[str], out: Path | None, default: str) -> 
 
     The `default` folder lies in `runs`; `{name}` in it stands for the scenario's name.
     """
-    from sim.scenario import ScenarioError, load_scenario
+    with uncollected():
+        from sim.scenario import ScenarioError, load_scenario
 
     try:
-        found = load_scenario(source, overrides)
+        with uncollected():
+            found = load_scenario(source, overrides)
     except ScenarioError as error:
         refuse([*(str(problem) for problem in error.problems), *(folder_complaints(out) if out else [])])
     folder = out or Path("runs") / default.format(name=found.name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.arguments import ScenarioArgument, SetOption, folder_complaints, ready
+from commands.arguments import ScenarioArgument, SetOption, folder_complaints, ready, uncollected
 from commands.exits import FAILED, refuse, refusing
 
 if TYPE_CHECKING:
@@ -111,10 +111,11 @@ def _ready_again(
 
 def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
     """Run with a progress bar on the error stream; what breaks the run ends the command in one line."""
-    from agents.blame import PluginError
-    from analysis.terminal import run_bar
-    from protocol.laws.invariants import InvariantError
-    from sim.run import run
+    with uncollected():
+        from agents.blame import PluginError
+        from analysis.terminal import run_bar
+        from protocol.laws.invariants import InvariantError
+        from sim.run import run
 
     try:
         if quiet:

@@ -47,8 +47,7 @@ def kernel(function: Function) -> Function:
     A kernel allocates nothing, so that no array in it has to be counted: without numba's counting of
     references kernels compile in half the time, and small ones called in a loop run several times as fast.
     """
-    compiled: Function = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    return compiled
+    return _compiled(function)
 
 
 def fragment(function: Function) -> Function:
@@ -56,9 +55,29 @@ def fragment(function: Function) -> Function:
 
     A call hands over every array that its function takes, which costs more than a small function does.
     """
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
-    compiled: Function = njit(**options)(function)
-    return compiled
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Function, **options: bool) -> Function:
+    """A kernel that C does not call, and that is compiled once however wide its callers' integers are.
+
+    Numba would compile it anew for `int32` and for every constant that a caller hands over.
+    """
+    compiled: Any = njit(
+        cache=True, nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True, **options
+    )(function)
+    resolve = compiled.get_call_template
+    compiled.get_call_template = lambda handed, named: resolve(
+        tuple(map(_widened, handed)), {name: _widened(kind) for name, kind in named.items()}
+    )
+    found: Function = compiled
+    return found
+
+
+def _widened(kind: types.Type) -> types.Type:
+    """`int64` for constants and for narrower signed integers; other types as they are."""
+    known = types.unliteral(kind)
+    return types.int64 if isinstance(known, types.Integer) and known.signed else kind
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
+from agents.models.fading import fading_sum
 from sim.configuration import ClockSettings
 from sim.streams import stream
 from sim.world_settings import BlockspaceSettings, GasSettings
@@ -61,11 +61,11 @@ def willingness(settings: BlockspaceSettings, seconds: int, seed: int) -> Floats
     count = max(1, math.ceil(seconds / settings.chain_block) + 1)
     keep = 0.5 ** (settings.chain_block / settings.half_life)
     noise = stream(seed, "world", "blockspace", "demand").standard_normal(count)
-    slow = lfilter([settings.sigma * math.sqrt(1 - keep**2)], [1.0, -keep], noise)
+    slow = fading_sum(settings.sigma * math.sqrt(1 - keep**2) * noise, keep)
     draw = stream(seed, "world", "blockspace", "bursts")
     rushes = draw.poisson(settings.bursts * settings.chain_block / DAY, count)
     sizes = settings.burst_size * draw.standard_gamma(rushes.astype(float))
-    fast = lfilter([1.0], [1.0, -(0.5 ** (settings.chain_block / settings.burst_half_life))], sizes)
+    fast = fading_sum(sizes, 0.5 ** (settings.chain_block / settings.burst_half_life))
     path: Floats = slow + fast
     return path
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path as File
 
+import mesa  # noqa: F401 - before all others: it reads the sources of all modules on the stack that imports it
+
 from sim.assembly import Assembly, assemble
 from sim.checks import cross_problems
 from sim.configuration import ClockSettings, Origins, Scenario

@@ -20,7 +20,6 @@ KERNEL_FOLDERS = ("protocol", "agents")
 
 GENERATORS = {"Generator", "MT19937", "PCG64", "PCG64DXSM", "Philox", "RandomState", "SeedSequence", "SFC64"}
 GENERATOR_TYPES = {"BitGenerator", "Generator"}
-HEAVY = {"altair", "mesa", "numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "vl_convert"}
 
 WHOSE = f"""
 import importlib, importlib.metadata, json
@@ -30,15 +29,6 @@ for name in {PACKAGES}:
     module = importlib.import_module(name)
     found[name] = [module.__file__, owners.get(name, [])]
 print(json.dumps(found))
-"""
-
-HELP = f"""
-import contextlib, json, sys
-import seawall
-sys.argv = ["seawall", "--help"]
-with contextlib.suppress(SystemExit):
-    seawall.main()
-print(json.dumps(sorted({HEAVY} & set(sys.modules))))
 """
 
 
@@ -134,10 +124,6 @@ def test_nothing_below_imports_the_front_door() -> None:
     ]
 
     assert importers == []
-
-
-def test_the_help_text_loads_no_heavy_library(tmp_path: Path) -> None:
-    assert last_line_of(HELP, tmp_path) == []
 
 
 def test_kernels_are_compiled_in_one_place_only() -> None:

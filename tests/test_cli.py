@@ -1,8 +1,6 @@
 """The command line: what newcomers read, what scripts rely on."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -228,17 +226,6 @@ def test_a_report_of_a_run_takes_no_option_of_a_sweep(finished: tuple[Path, Resu
 
     assert result.exit_code == 2
     assert "are for sweeps" in result.stderr
-
-
-def test_help_waits_for_no_compiler_and_no_table_library() -> None:
-    heavy = "numpy pandas numba mesa altair pydantic pyarrow yaml"
-    code = f"import seawall, sys; print([name for name in {heavy.split()} if name in sys.modules])"
-    root = Path(seawall.__file__).parent
-    output = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-
-    assert output.stdout == "[]\n"
 
 
 def test_the_package_offers_what_the_command_does() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numba import config
 
@@ -66,3 +67,29 @@ def test_kernels_divide_like_numpy() -> None:
         return a / b
 
     assert quotient(1.0, 0.0) == float("inf")
+
+
+def test_a_kernel_is_compiled_once_for_constants_and_narrow_integers_of_its_callers() -> None:
+    @kernel
+    def twice(number: int) -> int:
+        return 2 * number
+
+    @kernel
+    def caller(narrow: int, wide: int) -> int:
+        return twice(narrow) + twice(wide) + twice(3)
+
+    assert caller(np.int32(2**30), 1) == 2**31 + 2 + 6
+    assert [str(kind) for kind, *_ in twice.signatures] == ["int64"]  # type: ignore[attr-defined]
+
+
+def test_unsigned_numbers_and_truths_stay_what_they_are() -> None:
+    @kernel
+    def same(number: int) -> int:
+        return number
+
+    @kernel
+    def caller(number: int, truth: bool) -> int:
+        return same(number) + same(truth)
+
+    assert caller(np.uint16(5), True) == 6
+    assert {str(kind) for kind, *_ in same.signatures} == {"uint16", "bool"}  # type: ignore[attr-defined]

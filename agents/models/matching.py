@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from agents.models.parameters import Markov
 from protocol.book import Floats, Ints
@@ -47,7 +47,7 @@ def match_states(old: Markov, new: Markov) -> Matching:
         rule = "models must have the same numbers of states and series to be matched"
         raise ValueError(f"{rule}, got {old.mean.shape} and {new.mean.shape}")
     apart = divergences(old, new)
-    rows, order = linear_sum_assignment(apart)
+    rows, order = scipy.optimize.linear_sum_assignment(apart)
     return Matching(order.astype(np.int64), apart[rows, order])
 
 

@@ -11,8 +11,9 @@ from math import ceil, isqrt
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft, special
+from scipy import special
 
 from protocol.book import Floats
 from protocol.kernels import kernel
@@ -90,7 +91,7 @@ def chosen_grid(steps: Steps) -> Grid:
     width = MARGIN * cut + steps.horizon * float(np.abs(steps.mean).max())
     finest = float(steps.scale.min()) * min(isqrt(steps.horizon), 2) / FINENESS
     step = max(finest, 2 * width / MOST_POINTS)
-    half = fft.next_fast_len(ceil(width / step), real=True)
+    half = scipy.fft.next_fast_len(ceil(width / step), real=True)
     return Grid(2 * half, step, cut)
 
 
@@ -102,14 +103,14 @@ def path_sums(steps: Steps) -> Curves:
     """
     grid = chosen_grid(steps)
     steps = steps._replace(scale=np.maximum(steps.scale, LEAST_FINENESS * grid.step))
-    spectrum = fft.rfft(sampled_densities(steps, grid), axis=0)
+    spectrum = scipy.fft.rfft(sampled_densities(steps, grid), axis=0)
     fill_paths(spectrum, steps.transition, steps.horizon, np.empty((2, *steps.transition.shape), complex))
     return _curves(spectrum, steps, grid)
 
 
 def sampled_densities(steps: Steps, grid: Grid) -> Floats:
     """Densities of the emissions times the distance of points, (size, K), from 0 upwards and around."""
-    points = grid.step * fft.fftfreq(grid.size, 1 / grid.size)[:, None]
+    points = grid.step * scipy.fft.fftfreq(grid.size, 1 / grid.size)[:, None]
     away = points - steps.mean
     inside = np.clip((grid.cut - np.abs(away)) / grid.step + 0.5, 0, 1)
     return inside * grid.step / steps.scale * standard_density(away / steps.scale, steps.degrees)
@@ -197,7 +198,7 @@ def _curves(spectrum: Complexes, steps: Steps, grid: Grid) -> Curves:
 
 def _back(spectrum: Complexes, grid: Grid) -> Floats:
     """Values at the points in rising order, (size, K)."""
-    found: Floats = fft.fftshift(fft.irfft(spectrum, grid.size, axis=0), axes=0)
+    found: Floats = scipy.fft.fftshift(scipy.fft.irfft(spectrum, grid.size, axis=0), axes=0)
     return found
 
 

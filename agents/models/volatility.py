@@ -10,8 +10,9 @@ from math import ceil, exp, log
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
 from agents.models.loss_law import Tail
 from agents.models.parameters import LEAST_DEGREES, MOST_DEGREES
@@ -237,7 +238,7 @@ def fitted_shape(sums: Floats) -> Shape:
 
     bounds = [(log(LEAST_DEGREES), log(MOST_DEGREES)), (None, None)]
     start = np.array([log(5.0), log(max(float(np.median(np.abs(sums))), 1e-12) / 0.73)])
-    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds)
+    found = scipy.optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds)
     return Shape(*np.exp(found.x).tolist())
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.models.fading import fading_sum
 from sim.configuration import ClockSettings
 from sim.prices.grid import YEAR, Grid, by_market, correlated, cut, sampled, step_totals
 from sim.prices.settings import Regimes, Reversal
 from sim.prices.shocks import (
-    accumulated,
     half_life_keep,
     interval_noise,
     mean_mixing,
@@ -139,7 +139,7 @@ def reversed_in_part(increments: Floats, grid: Grid, reversal: Reversal) -> Floa
     if not reversal.share:
         return increments
     transient = reversal.share * step_totals(grid, increments)
-    left = accumulated(transient, half_life_keep(grid.length, reversal.half_life))
+    left = fading_sum(transient, half_life_keep(grid.length, reversal.half_life))
     before = np.concatenate([np.zeros((1, increments.shape[1])), left[:-1]])
     ended = np.cumsum(grid.seconds)
     since = ended - (ended - grid.seconds)[grid.first][grid.step]

@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.signal import lfilter
 
+from agents.models.fading import fading_sum
 from sim.prices.grid import Grid, correlated
 
 Floats = NDArray[np.float64]
@@ -96,13 +96,7 @@ def reverting(innovations: Floats, keep: float) -> Floats:
     """
     scaled = innovations * np.sqrt(1 - keep**2)
     scaled[0] = innovations[0]
-    return accumulated(scaled, keep)
-
-
-def accumulated(additions: Floats, keep: float) -> Floats:
-    """Sum of additions of which a part, `keep`, is left after every step; along the first axis."""
-    level: Floats = lfilter([1.0], [1.0, -keep], additions, axis=0)
-    return level
+    return fading_sum(scaled, keep)
 
 
 def half_life_keep(seconds: float, half_life: float) -> float:
