@@ -87,11 +87,11 @@ def borne(run: Run) -> pd.DataFrame:
 def _closed_shares(run: Run) -> pd.DataFrame:
     """Share of each market in what was closed of an account by force, else in what was tried."""
     orders = run.liquidations
-    tried = orders.assign(notional_usd=orders["size"].abs() * orders["oracle"])
     keys, columns = ["account", "market"], ["account", "market", "notional_usd"]
+    tried = orders[keys].assign(notional_usd=orders["size"].abs() * orders["oracle"])
     closed = pd.concat([orders[columns], run.deleverages[columns]])
     closed = closed[closed["notional_usd"] > 0]
-    others = tried.loc[~tried["account"].isin(closed["account"]), columns]
+    others = tried[~tried["account"].isin(closed["account"])]
     sums = pd.concat([closed, others]).groupby(keys)["notional_usd"].sum()
     shares = sums / sums.groupby("account").transform("sum")
     return shares.rename("share").reset_index()

@@ -1,5 +1,6 @@
 """`seawall run` and `seawall report`: one run, its files, and the report of a run or a sweep once more."""
 
+import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -131,7 +132,10 @@ def _simulate(scenario: "Scenario", seed: int, quiet: bool) -> "Result":
 
 
 def _deliver(result: "Result", folder: Path, quiet: bool) -> None:
-    """Write the run and its report; say where they lie."""
+    """Write the run and its report; say where they lie.
+
+    A model and its agents know each other, so that its memory is free only once garbage is collected.
+    """
     from rich.console import Console
 
     from analysis.report import write_report
@@ -139,6 +143,7 @@ def _deliver(result: "Result", folder: Path, quiet: bool) -> None:
     from sim.store import write_run
 
     write_run(result, folder)
+    gc.collect()
     report = write_report(folder)
     if quiet:
         typer.echo(str(folder))

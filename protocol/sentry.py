@@ -27,7 +27,7 @@ from protocol.radii import MARK, ORACLE, sensitivity
 from protocol.scan import liquidatable_among, short_accounts
 from protocol.watch import NOBODY, Watch
 
-SCANNED = 10_000
+SCANNED = 20_000
 LOOK = 16
 
 

@@ -20,7 +20,8 @@ Failing = Callable[[Book, RiskParameters], Ints]
 # What finds the accounts below maintenance, made for a book that has been opened
 FINDERS: dict[str, Callable[[Book], Failing]] = {
     "full scan": lambda book: liquidatable,
-    "sentry": lambda book: Sentry(book).failing,
+    "by radius": lambda book: Sentry(book, scanned=0).failing,
+    "as chosen": lambda book: Sentry(book).failing,
 }
 
 
