@@ -177,6 +177,30 @@ def anchor_levels(radii: Radii, word: int, now: Floats) -> None:
 
 
 @kernel
+def fill_needed(radii: Radii, now: Floats) -> None:
+    """Write the least radius with which an account that is looked at now may join each level [1]."""
+    for level in range(CLOSEST, NEVER):
+        needed = 0.0
+        for market in range(now.shape[1]):
+            position, asset = moved(now, radii.anchor[level], market)
+            mark, oracle = radii.anchor[level, MARK, market], radii.anchor[level, ORACLE, market]
+            needed = max(needed, (width(level) * mark + position) / now[MARK, market])
+            needed = max(needed, (width(level) * oracle + asset) / now[ORACLE, market])
+        radii.needed[level] = needed
+
+
+@fragment
+def place_one(radii: Radii, account: int, slack: float, gross: float) -> None:
+    """Put an account into the widest level that it may join."""
+    level = NEVER
+    if gross > 0.0:
+        level, spare = NEVER - 1, slack - ROUNDING_MICRO_USD
+        while level > CLOSEST and spare < gross * ROUNDING * radii.needed[level]:
+            level -= 1
+    move_to(radii, account, level)
+
+
+@kernel
 def place(radii: Radii, now: Floats, accounts: Ints, slack: Floats, gross: Floats) -> None:
     """Put accounts, (k,), that were looked at now into the widest level that is narrower than their radius.
 
@@ -187,21 +211,9 @@ def place(radii: Radii, now: Floats, accounts: Ints, slack: Floats, gross: Float
     gross : (k,) float64
         Most by which that changes for each unit of a relative move of prices [micro-USD]; 0: with no price.
     """
-    for level in range(CLOSEST, NEVER):
-        needed = 0.0
-        for market in range(now.shape[1]):
-            position, asset = moved(now, radii.anchor[level], market)
-            mark, oracle = radii.anchor[level, MARK, market], radii.anchor[level, ORACLE, market]
-            needed = max(needed, (width(level) * mark + position) / now[MARK, market])
-            needed = max(needed, (width(level) * oracle + asset) / now[ORACLE, market])
-        radii.needed[level] = needed
+    fill_needed(radii, now)
     for index in range(accounts.size):
-        level = NEVER
-        if gross[index] > 0.0:
-            level, spare = NEVER - 1, slack[index] - ROUNDING_MICRO_USD
-            while level > CLOSEST and spare < gross[index] * ROUNDING * radii.needed[level]:
-                level -= 1
-        move_to(radii, accounts[index], level)
+        place_one(radii, accounts[index], slack[index], gross[index])
 
 
 @fragment

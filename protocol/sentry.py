@@ -5,6 +5,8 @@ cheaper way, and is taken. What it costs is remembered: once the scans in a row 
 everybody's radius anew, that is done, so that both together never cost much more than the better one.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from protocol.book import (
@@ -20,41 +22,64 @@ from protocol.book import (
     unsettled_funding,
 )
 from protocol.kernels import kernel
-from protocol.margin import account_risk
+from protocol.margin import Change, risk_of
 from protocol.parameters import RiskParameters
 from protocol.prefetch import AHEAD, prefetch_account
-from protocol.radii import MARK, ORACLE, sensitivity
+from protocol.radii import MARK, ORACLE, Radii, fill_needed, place_one, sensitivity
 from protocol.scan import liquidatable_among, short_accounts
 from protocol.watch import NOBODY, Watch
 
 SCANNED = 20_000
+UNCHANGED = Change(0, 0, 0, 0, 0)
 LOOK = 16
 
 
-@kernel
-def measure(
-    book: Book, parameters: RiskParameters, accounts: Ints, slack: Floats, gross: Floats, holds: Mask
-) -> None:
-    """What there is to know of `accounts`, (k,).
+class Known(NamedTuple):
+    """What is known of every account, each (n,) bool.
 
-    Parameters
+    Attributes
     ----------
-    slack, gross : (k,) float64
-        Equity over maintenance, and most that it may change [micro-USD]; written.
-    holds : (k,) bool
-        Whether they are traders, or the vault, with something to liquidate; written.
+    short : bool
+        Whether equity is below maintenance.
+    holds : bool
+        Whether it is a trader, or the vault, with something to liquidate; of those who are short.
     """
-    last = accounts.size - 1
+
+    short: Mask
+    holds: Mask
+
+
+@kernel
+def look(
+    book: Book,
+    parameters: RiskParameters,
+    radii: Radii,
+    now: Floats,
+    accounts: Ints,
+    known: Known,
+    changed: Ints,
+) -> int:
+    """Find out about `accounts`, (k,), and put them into the levels of their radii.
+
+    Writes those of whom something else is true than was known into `changed`; returns their number.
+    """
+    fill_needed(radii, now)
+    found, last = 0, accounts.size - 1
     for index in range(accounts.size):
         account = accounts[index]
         prefetch_account(book, accounts[min(index + AHEAD, last)])
-        equity, _, maintenance = account_risk(book, parameters, account)
-        held = maintenance > 0
-        for market in range(book.size.shape[0]):
-            held = held or book.collateral[market, account] > 0
-        slack[index] = equity - maintenance
-        gross[index] = sensitivity(book, parameters, account, 1.0)
-        holds[index] = held and (account == VAULT or account >= first_trader(book.size.shape[0]))
+        equity, _, maintenance = risk_of(book, parameters, account, UNCHANGED)
+        place_one(radii, account, equity - maintenance, sensitivity(book, parameters, account, 1.0))
+        short, held = equity < maintenance, maintenance > 0
+        if short and not held:
+            for market in range(book.size.shape[0]):
+                held = held or book.collateral[market, account] > 0
+        if short != known.short[account]:
+            changed[found] = account
+            found += 1
+        trades = account == VAULT or account >= first_trader(book.size.shape[0])
+        known.short[account], known.holds[account] = short, held and trades
+    return found
 
 
 @kernel
@@ -110,14 +135,14 @@ class Sentry:
         self.accounts, self.look = accounts, look
         self.spent = 0
         self.known = NOBODY
-        self.is_short, self.holds = np.zeros((2, accounts), np.bool_)
+        self.state = Known(*np.zeros((2, accounts), np.bool_))
 
     def failing(self, book: Book, parameters: RiskParameters) -> Ints:
         """The vault and traders that may be liquidated, ascending, (k,): see `below_maintenance`."""
         short = self.short(book, parameters)
         if self.watch is None:
             return liquidatable_among(book, parameters, short)
-        return short[self.holds[short]] if len(short) else short
+        return short[self.state.holds[short]] if len(short) else short
 
     def short(self, book: Book, parameters: RiskParameters) -> Ints:
         """Accounts whose equity is below maintenance, with positions or without, ascending, (k,)."""
@@ -134,20 +159,19 @@ class Sentry:
 
     def _look(self, book: Book, parameters: RiskParameters, watch: Watch, due: Ints) -> None:
         """Find out about those who are due, and nobody else."""
-        slack, gross = np.empty((2, len(due)))
-        holds = np.empty(len(due), np.bool_)
-        measure(book, parameters, due, slack, gross, holds)
-        watch.place(due, slack, gross)
-        was, short = self.is_short[due], slack < 0
-        self.is_short[due], self.holds[due] = short, holds
-        self.known = with_changes(self.known, due[was & ~short], due[short & ~was])
+        changed = np.empty(len(due), np.int64)
+        count = look(book, parameters, watch.radii, watch.now, due, self.state, changed)
+        if count:
+            short = self.state.short[changed[:count]]
+            self.known = with_changes(self.known, changed[:count][~short], changed[:count][short])
 
     def _scan(self, book: Book, parameters: RiskParameters, watch: Watch) -> None:
         """Find out about everybody, for as long as nothing moves."""
-        self.is_short[self.known] = False
+        short, holds = self.state
+        short[self.known] = False
         self.known = short_accounts(book, parameters)
-        self.is_short[self.known], self.holds[self.known] = True, False
-        self.holds[liquidatable_among(book, parameters, self.known)] = True
+        short[self.known], holds[self.known] = True, False
+        holds[liquidatable_among(book, parameters, self.known)] = True
         watch.forget(self.known)
 
     def deficit(self, book: Book, parameters: RiskParameters, prices: Ints) -> int:
