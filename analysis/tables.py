@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from sim.sweeps.results import SweepResults, load_sweep
 
@@ -93,10 +94,16 @@ def load_run(folder: str | Path) -> Run:
         raise FileNotFoundError(f"a run's folder must hold {', '.join(missing)}, got none in {folder}")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    tables = {name: _frame(folder / f"{name}.parquet") for name in TABLES}
     others = {name: folder / f"{name}.parquet" for name in MORE}
-    more = {name: pd.read_parquet(file) for name, file in others.items() if file.is_file()}
+    more = {name: _frame(file) for name, file in others.items() if file.is_file()}
     return Run(folder, manifest, summary, more=more, **tables)
+
+
+def _frame(file: Path) -> pd.DataFrame:
+    """A table, each of its columns let go of as soon as it is converted."""
+    frame: pd.DataFrame = pq.read_table(file).to_pandas(split_blocks=True, self_destruct=True)
+    return frame
 
 
 def load(place: str | Path) -> Run | SweepResults:

@@ -181,13 +181,13 @@ def touch_all(book: Book, accounts: Ints) -> None:
         touch(book, accounts[index])
 
 
-@kernel
+@fragment
 def funding_index(book: Book, market: int, size: int) -> int:
     """Funding index of the side on which `size` lots stand."""
     return book.funding[LONG if size > 0 else SHORT, market]
 
 
-@kernel
+@fragment
 def unsettled_funding(book: Book, account: int) -> int:
     """Cash that settling the account's funding now would add [micro-USD], rounded toward −∞."""
     owed = 0
@@ -198,7 +198,7 @@ def unsettled_funding(book: Book, account: int) -> int:
     return -owed // FUNDING_SCALE
 
 
-@kernel
+@fragment
 def settle_funding(book: Book, account: int) -> None:
     """Exchange the funding owed since the last settlement with the clearing account."""
     touch(book, account)
@@ -209,7 +209,7 @@ def settle_funding(book: Book, account: int) -> None:
         book.funding_paid[market, account] = funding_index(book, market, book.size[market, account])
 
 
-@kernel
+@fragment
 def move_cash(book: Book, source: int, target: int, amount: int) -> None:
     """Hand `amount` micro-USD from one account to another."""
     touch(book, source)
