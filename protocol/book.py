@@ -160,7 +160,7 @@ def open_book(accounts: int, prices: Ints) -> Book:
     )
 
 
-def state(book: Book) -> tuple[Rows, ...]:
+def balances(book: Book) -> tuple[Rows, ...]:
     """All that the venue knows, without the notes on what has changed."""
     return tuple(column for name, column in book._asdict().items() if name not in ("touched", "touches"))
 

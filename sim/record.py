@@ -20,10 +20,8 @@ from protocol.book import (
     Book,
     Floats,
     Rows,
+    balances,
     first_trader,
-)
-from protocol.book import (
-    state as balances,
 )
 from protocol.laws.invariants import unsettled
 from protocol.liquidations.failures import FAILURE

@@ -19,8 +19,7 @@ from campaign_orders import offers, quotes, wishes
 from campaign_world import OPENING, STORMS, World, deposit_purses, open_world, settings_of, storms_of
 
 from protocol.arithmetic import MICRO, PPM
-from protocol.book import Rows
-from protocol.book import state as balances
+from protocol.book import Rows, balances
 from protocol.collateral import choose_leverage, deposit_asset
 from protocol.laws.audit import Snapshot, broken_by_prices, broken_by_transfers, snapshot
 from protocol.laws.cascade_audit import broken_by_cascade

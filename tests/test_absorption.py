@@ -37,7 +37,7 @@ def test_what_is_liquidated_is_left_with_the_outsider(preset: str) -> None:
     scenario = crash(f"protocol.preset={preset}", *SMALL, "world.impact.liquidations=false")
     with opened(scenario, 7, blocks=scenario.clock.blocks) as model:
         tables = Tables(model.recorder)
-        rows, markets = tables.liquidations(), tables.markets()
+        rows, markets = tables.all()["liquidations"], tables.markets()
         held = model.exchange.book.size[:, outsider_of(scenario)]
         bought = rows.groupby("market")["filled"].sum()[list(model.units.names)] / model.units.lot
 

@@ -25,10 +25,10 @@ from protocol.book import (
     VAULT,
     WITHDRAWALS,
     Book,
+    balances,
     exchange_position,
     move_cash,
     settle_funding,
-    state,
 )
 from protocol.exchange import Exchange
 from protocol.laws.audit import broken_by_prices, broken_by_transfers, snapshot
@@ -440,7 +440,7 @@ def test_renaming_accounts_renames_the_cascade(seed: int) -> None:
     liquidate(other, rounds=6)
     assume((cascade.liquidations["filled"] != 0).any())
 
-    for column, expected in zip(state(other.book), state(renamed(one.book, names)), strict=True):
+    for column, expected in zip(balances(other.book), balances(renamed(one.book, names)), strict=True):
         np.testing.assert_array_equal(column, expected)
 
 

@@ -26,7 +26,7 @@ from venue import (
 )
 
 from protocol.admission import interest_change, margin_allows
-from protocol.book import FEES, Rows
+from protocol.book import FEES, Rows, balances
 from protocol.exchange import Exchange
 from protocol.orders import CANCEL, FILL_OR_KILL, IMMEDIATE, POST_ONLY, REST, Orders, orders
 from protocol.venues.depth import resting_orders
@@ -139,7 +139,7 @@ def state(exchange: Exchange) -> list[object]:
     """Everything that a trade may move."""
     book, ladder = exchange.book, exchange.venue.ladder
     orders = [resting_orders(ladder, row).tolist() for row in (BID, ASK)]
-    return [*(column.tolist() for column in book), orders, ladder.last.tolist()]
+    return [*(column.tolist() for column in balances(book)), orders, ladder.last.tolist()]
 
 
 @pytest.mark.parametrize(("size", "limit", "filled"), [(8, 0, 8), (5, 100, 5), (6, 100, 0), (9, 0, 0)])

@@ -5,12 +5,13 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from small import calm, equity, give, opened, set_equity, sight
+from small import calm, crash, equity, give, opened, set_equity, sight
 
 from agents.retail import Retail
 from agents.role import DEPOSIT, WITHDRAW
 from protocol.arithmetic import MICRO, PPM
 from sim.model import Model
+from sim.presets import preset_names
 from sim.problems import ScenarioError
 
 EVERYBODY = "agents.retail.attention=1.0e+6"
@@ -446,3 +447,27 @@ def test_turmoil_wakes_people() -> None:
 
     assert calls[0] == pytest.approx(3 * calls[1])
     assert quiet == calls[1]
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_who_is_watched_is_who_a_look_at_everybody_finds(preset: str) -> None:
+    """Stops, targets and margins near a call for cash, block after block of a crash."""
+    hit = near = 0
+    with opened(crash(f"protocol.preset={preset}", "agents.retail.accounts=1500")) as model:
+        retail, chosen = model.people.retail, model.scenario.agents.retail
+        for _ in range(90):
+            model.step()
+            view = sight(model)
+            equity, _, maintenance = view.risk[:, retail.accounts]
+            stopped = retail.traits.has_stop & (equity < (1 - chosen.stop_loss) * retail.opening_equity)
+            gained = retail.traits.has_target & (equity > (1 + chosen.take_profit) * retail.opening_equity)
+            called = retail.traits.watches & (equity < chosen.top_up_trigger * maintenance)
+            triggered = np.flatnonzero((stopped | gained) & (maintenance > 0))
+            retail._follow_margins(view)
+
+            assert retail._triggered(view).tolist() == triggered.tolist()
+            assert retail.near.tolist() == (called & (maintenance > 0)).tolist()
+            hit, near = hit + len(triggered), near + int(retail.near.sum())
+
+    assert hit > 50
+    assert near > 50

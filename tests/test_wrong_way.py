@@ -56,7 +56,7 @@ def closed(share: float, markets: tuple[str, ...], *overrides: str, seed: int = 
         side = np.sign(model.exchange.book.size[:, retail.accounts].sum(axis=0))
         for _ in range(model.scenario.clock.blocks):
             model.step()
-        orders = Tables(model.recorder).liquidations()
+        orders = Tables(model.recorder).all()["liquidations"]
     orders = orders[(orders["role"] == "retail") & (orders["filled"] != 0)]
     index = orders["account"].to_numpy() - retail.accounts[0]
     groups = {"longs": brings(retail) & (side > 0), "shorts": brings(retail) & (side < 0)}

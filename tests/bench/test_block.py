@@ -1,66 +1,57 @@
-"""What a block costs, and where: measured side by side in one run, never a gate.
+"""What a block costs at ten thousand and at a million accounts when the same happens in it; never a gate.
 
-`make bench` prints the table. Ratios within it hold when the machine's speed drifts; single times do not.
+Two models of `calm` step in turn, so that a drift of the machine's speed strikes both. In a quiet block as
+many people decide and look at their margins in both; in a usual one everybody does so as often as ever, a
+hundred times as many in the larger one.
 """
 
 import statistics
 import time
-from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from protocol.book import first_trader
-from protocol.scan import accounts_risk, liquidatable
 from sim.model import Model
 from sim.scenario import load_scenario
 
-SIZES = (1_000, 10_000, 100_000)
-REPEATS = 7
+FEW, MANY = 10_000, 1_000_000
+WARM, BLOCKS, ROUNDS = 20, 60, 5
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Median duration of a call [s], after one that is not counted."""
-    work()
+def made(accounts: int, decisions: float) -> Model:
+    """A calm market in which each account decides, and looks, so many times as often as usual."""
+    rates = [f"agents.retail.{name}={4.0 * decisions}" for name in ("attention", "top_up_rate")]
+    model = Model(load_scenario("calm", [f"agents.retail.accounts={accounts}", *rates]), 1)
+    for _ in range(WARM):
+        model.step()
+    return model
+
+
+def milliseconds(model: Model) -> list[float]:
+    """Processor time of some blocks, each."""
     times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    for _ in range(BLOCKS):
+        start = time.process_time()
+        model.step()
+        times.append(1e3 * (time.process_time() - start))
+    return times
 
 
-def numpy_risk(model: Model) -> np.ndarray:
-    """Equity and maintenance of every account in plain numpy, funding left out; (2, n)."""
-    book, parameters = model.exchange.book, model.exchange.parameters
-    notional = np.abs(book.size) * book.mark[:, None]
-    maintenance = -(-notional * parameters.maintenance[:, None] // 1_000_000)
-    return np.stack([book.cash + book.mark @ book.size, maintenance.sum(axis=0)])
-
-
-@pytest.fixture(scope="module", params=SIZES)
-def model(request: pytest.FixtureRequest) -> Model:
-    scenario = load_scenario("calm", [f"agents.retail.accounts={request.param}"])
-    made = Model(scenario, 1)
-    for _ in range(5):
-        made.step()
-    return made
-
-
-def test_cost_of_a_quiet_block_and_of_its_margin_scan(
-    model: Model, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("kind", "decisions"), [("quiet", FEW / MANY), ("usual", 1.0)])
+def test_cost_of_a_block_at_a_million_accounts_over_ten_thousand(
+    kind: str, decisions: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    book, parameters = model.exchange.book, model.exchange.parameters
-    accounts = len(book.cash)
-    block, scan = seconds(model.step), seconds(lambda: liquidatable(book, parameters))
-    plain = seconds(lambda: numpy_risk(model))
+    few, many = made(FEW, 1.0), made(MANY, decisions)
+    rounds = [[milliseconds(model) for model in (few, many)] for _ in range(ROUNDS)]
+    medians = [[statistics.median(each) for each in pair] for pair in rounds]
+    means = [[statistics.mean(each) for each in pair] for pair in rounds]
     with capsys.disabled():
-        print(
-            f"\n{accounts:>9,} accounts: block {1e3 * block:7.2f} ms, "
-            f"scan {1e9 * scan / accounts:6.1f} ns per account, numpy {plain / scan:4.1f} times the scan, "
-            f"scan {scan / block:5.1%} of a block"
-        )
-
-    traders = slice(first_trader(2), None)
-    kernel = accounts_risk(book, parameters)
-    np.testing.assert_array_equal(kernel[2, traders], numpy_risk(model)[1, traders])
+        for name, found in (("median", medians), ("mean", means)):
+            ratios = sorted(larger / smaller for smaller, larger in found)
+            small, large = (statistics.median(column) for column in zip(*found, strict=True))
+            print(
+                f"\n{kind} block, {name}: {small:5.2f} ms at {FEW:,} accounts, {large:5.2f} ms at {MANY:,}: "
+                f"{statistics.median(ratios):.2f} times [{ratios[0]:.2f} to {ratios[-1]:.2f}]"
+            )
+    for model in (few, many):
+        model.exchange.check(model.block, 1, whole=True)
+        model.close()

@@ -16,7 +16,7 @@ import pytest
 from sim.model import Model
 from sim.scenario import load_scenario
 
-SIZES = (1_000, 10_000, 100_000)
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 WARM, BLOCKS = 10, 150
 OFF = ("world.gas.sigma=0", "agents.whales.accounts=0", "agents.liquidators.predation=0")
 ON = (
