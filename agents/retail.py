@@ -39,6 +39,7 @@ from protocol.book import Floats, Ints, Mask
 from protocol.orders import Orders, join, orders
 from protocol.parameters import RiskParameters
 from protocol.radii import sensitivities
+from protocol.touches import Touches
 from protocol.watch import Watch
 
 DAY = 86_400.0
@@ -137,6 +138,7 @@ class Retail(Role):
         slots = int(accounts[0]), int(accounts[-1]) + 1
         self.exits, self.margins = Watch(*slots, len(markets)), Watch(*slots, len(markets))
         self.near = np.zeros(len(accounts), np.bool_)
+        self.trades, self.uneven = Touches(), self.carriers
 
     def allowed_leverage(self, initial: Ints, index: Ints | slice = EVERYBODY) -> Floats:
         """Leverage of accounts within the venue's limit, with a tenth to spare."""
@@ -230,10 +232,19 @@ class Retail(Role):
         return np.where(self.traits.carries[index], pays, leaves)
 
     def _hedge(self, view: View) -> Hedges:
-        """What carriers trade outside, to hold the opposite of their positions there."""
-        account = self.carriers
+        """What carriers trade outside, to hold the opposite of their positions there.
+
+        Only who has traded, or did not get all its hedge, may need one.
+        """
+        touched, account = self.trades.since(view.book), self.carriers
+        if touched is not None and len(account):
+            index = touched - self.accounts[0]
+            mine = index[(index >= 0) & (index < len(self.accounts))]
+            account = np.union1d(self.uneven, self.accounts[mine[self.traits.carries[mine]]])
         held = view.book.size[:, account].astype(float)
-        return hedge_toward(view, account, -held, 1.0, np.zeros((1, 1)))
+        hedges = hedge_toward(view, account, -held, 1.0, np.zeros((1, 1)))
+        self.uneven = np.unique(hedges.account)
+        return hedges
 
     def _triggered(self, view: View) -> Ints:
         """Holders whose stop-loss or profit target is hit."""

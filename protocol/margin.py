@@ -129,6 +129,8 @@ def position_margin(
 ) -> tuple[int, int]:
     """Initial and maintenance margin of a position [micro-USD]; continuous in its notional.
 
+    How fast maintenance may grow with the price is bounded by `radii.sensitivity`.
+
     Parameters
     ----------
     lots, price : int

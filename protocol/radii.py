@@ -30,7 +30,7 @@ NEVER = LEVELS - 1
 NARROWEST = 2.0**-13
 MARK, ORACLE, PAID_BY_LONGS, PAID_BY_SHORTS = range(4)
 ROUNDING = 1 + 1e-9
-ROUNDING_MICRO_USD = 100.0
+ROUNDING_MICRO_USD = 100.0  # more than tiers, fees and assets of one market can be rounded up by
 
 
 class Radii(NamedTuple):
@@ -194,7 +194,7 @@ def place_one(radii: Radii, account: int, slack: float, gross: float) -> None:
     """Put an account into the widest level that it may join."""
     level = NEVER
     if gross > 0.0:
-        level, spare = NEVER - 1, slack - ROUNDING_MICRO_USD
+        level, spare = NEVER - 1, slack - ROUNDING_MICRO_USD * radii.anchor.shape[2]
         while level > CLOSEST and spare < gross * ROUNDING * radii.needed[level]:
             level -= 1
     move_to(radii, account, level)

@@ -9,19 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.book import (
-    FUNDING_SCALE,
-    LONG,
-    SHORT,
-    VAULT,
-    Book,
-    Floats,
-    Ints,
-    Mask,
-    first_trader,
-    unsettled_funding,
-)
-from protocol.kernels import kernel
+from protocol.book import VAULT, Book, Floats, Ints, Mask, first_trader, unsettled_funding
+from protocol.kernels import fragment, kernel
 from protocol.margin import Change, risk_of
 from protocol.parameters import RiskParameters
 from protocol.prefetch import AHEAD, prefetch_account
@@ -34,7 +23,7 @@ UNCHANGED = Change(0, 0, 0, 0, 0)
 LOOK = 16
 
 
-class Known(NamedTuple):
+class Flags(NamedTuple):
     """What is known of every account, each (n,) bool.
 
     Attributes
@@ -56,7 +45,7 @@ def look(
     radii: Radii,
     now: Floats,
     accounts: Ints,
-    known: Known,
+    flags: Flags,
     changed: Ints,
 ) -> int:
     """Find out about `accounts`, (k,), and put them into the levels of their radii.
@@ -74,46 +63,39 @@ def look(
         if short and not held:
             for market in range(book.size.shape[0]):
                 held = held or book.collateral[market, account] > 0
-        if short != known.short[account]:
+        if short != flags.short[account]:
             changed[found] = account
             found += 1
         trades = account == VAULT or account >= first_trader(book.size.shape[0])
-        known.short[account], known.holds[account] = short, held and trades
+        flags.short[account], flags.holds[account] = short, held and trades
     return found
 
 
-@kernel
-def worth_at(book: Book, account: int, prices: Ints, assets: Ints) -> int:
-    """Equity of an account whose positions and assets are worth `prices` and `assets`, (m,) [micro-USD]."""
+@fragment
+def owed_at(book: Book, account: int, prices: Ints) -> int:
+    """What an account owes beyond all it has, with positions and assets worth `prices`, (m,); ≥ 0."""
     equity = book.cash[account] + unsettled_funding(book, account)
     for market in range(book.size.shape[0]):
-        equity += book.size[market, account] * prices[market]
-        equity += book.collateral[market, account] * assets[market]
-    return equity
+        equity += (book.size[market, account] + book.collateral[market, account]) * prices[market]
+    return max(-equity, 0)
 
 
 @kernel
 def deficit_among(book: Book, accounts: Ints, prices: Ints) -> int:
-    """What traders among `accounts`, (k,), owe beyond all they have at `prices`, (m,) [micro-USD], ≥ 0."""
+    """What traders among `accounts`, (k,), owe beyond all they have at `prices`, (m,) [micro-USD]."""
     total = 0
     for index in range(accounts.size):
         if accounts[index] >= first_trader(book.size.shape[0]):
-            total += max(-worth_at(book, accounts[index], prices, prices), 0)
+            total += owed_at(book, accounts[index], prices)
     return total
 
 
 @kernel
 def deficit_of_all(book: Book, prices: Ints) -> int:
-    """The same of all traders, without a call for each."""
-    cash, markets, total = book.cash, book.size.shape[0], 0
-    for account in range(first_trader(markets), cash.size):
-        equity, owed = cash[account], 0
-        for market in range(markets):
-            size = book.size[market, account]
-            index = book.funding[LONG if size > 0 else SHORT, market]
-            owed += size * (index - book.funding_paid[market, account])
-            equity += (size + book.collateral[market, account]) * prices[market]
-        total += max(-(equity + -owed // FUNDING_SCALE), 0)
+    """What all traders owe beyond all they have at `prices`, (m,) [micro-USD]."""
+    total = 0
+    for account in range(first_trader(book.size.shape[0]), book.cash.size):
+        total += owed_at(book, account, prices)
     return total
 
 
@@ -134,15 +116,15 @@ class Sentry:
         self.watch = Watch(0, accounts, markets) if accounts > scanned else None
         self.accounts, self.look = accounts, look
         self.spent = 0
-        self.known = NOBODY
-        self.state = Known(*np.zeros((2, accounts), np.bool_))
+        self.below = NOBODY
+        self.flags = Flags(*np.zeros((2, accounts), np.bool_))
 
     def failing(self, book: Book, parameters: RiskParameters) -> Ints:
         """The vault and traders that may be liquidated, ascending, (k,): see `below_maintenance`."""
         short = self.short(book, parameters)
         if self.watch is None:
             return liquidatable_among(book, parameters, short)
-        return short[self.state.holds[short]] if len(short) else short
+        return short[self.flags.holds[short]] if len(short) else short
 
     def short(self, book: Book, parameters: RiskParameters) -> Ints:
         """Accounts whose equity is below maintenance, with positions or without, ascending, (k,)."""
@@ -155,24 +137,24 @@ class Sentry:
         else:
             self.spent += self.accounts
             self._scan(book, parameters, self.watch)
-        return self.known
+        return self.below
 
     def _look(self, book: Book, parameters: RiskParameters, watch: Watch, due: Ints) -> None:
         """Find out about those who are due, and nobody else."""
         changed = np.empty(len(due), np.int64)
-        count = look(book, parameters, watch.radii, watch.now, due, self.state, changed)
+        count = look(book, parameters, watch.radii, watch.now, due, self.flags, changed)
         if count:
-            short = self.state.short[changed[:count]]
-            self.known = with_changes(self.known, changed[:count][~short], changed[:count][short])
+            short = self.flags.short[changed[:count]]
+            self.below = with_changes(self.below, changed[:count][~short], changed[:count][short])
 
     def _scan(self, book: Book, parameters: RiskParameters, watch: Watch) -> None:
         """Find out about everybody, for as long as nothing moves."""
-        short, holds = self.state
-        short[self.known] = False
-        self.known = short_accounts(book, parameters)
-        short[self.known], holds[self.known] = True, False
-        holds[liquidatable_among(book, parameters, self.known)] = True
-        watch.forget(self.known)
+        short, holds = self.flags
+        short[self.below] = False
+        self.below = short_accounts(book, parameters)
+        short[self.below], holds[self.below] = True, False
+        holds[liquidatable_among(book, parameters, self.below)] = True
+        watch.forget(self.below)
 
     def deficit(self, book: Book, parameters: RiskParameters, prices: Ints) -> int:
         """What traders would owe beyond all they have, with positions and assets worth `prices` [micro-USD].
@@ -183,11 +165,11 @@ class Sentry:
             [micro-USD per lot]; assets count in full.
         """
         if self.watch is not None:
-            known, moved = self.short(book, parameters), self.watch.now.copy()
+            below, moved = self.short(book, parameters), self.watch.now.copy()
             moved[MARK] = moved[ORACLE] = prices
             word, total = self.watch.exposed(moved)
             if total * self.look <= self.accounts:
-                return deficit_among(book, np.union1d(self.watch.peek(word, total), known), prices)
+                return deficit_among(book, np.union1d(self.watch.peek(word, total), below), prices)
         return deficit_of_all(book, prices)
 
 

@@ -86,7 +86,7 @@ class Spool:
         self.kind = kind
         self.path = scratch_folder(self) / "events.parquet"
         names = kind.names or ()
-        self.schema = pa.schema([("block", pa.int32()), *((f"_{name}", pa.int64()) for name in names)])
+        self.schema = pa.schema([("block", pa.int32()), *((name, pa.int64()) for name in names)])
         self.writer: pq.ParquetWriter | None = pq.ParquetWriter(self.path, self.schema, compression="zstd")
 
     def write(self, part: Part) -> None:
@@ -110,5 +110,5 @@ class Spool:
                 table = file.read_row_group(number)
                 rows = np.empty(table.num_rows, self.kind)
                 for name in self.kind.names or ():
-                    rows[name] = table.column(f"_{name}").to_numpy()
+                    rows[name] = table.column(name).to_numpy()
                 yield Part(table.column("block").to_numpy(), rows)

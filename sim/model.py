@@ -113,7 +113,8 @@ class Model(mesa.Model):  # type: ignore[misc]
         for action in actions:
             self._transfer(action.transfers)
         self._observe(outside.astype(float))
-        self.exchange.check(self.block, self.seed_value)
+        ends = self.block == self.scenario.clock.blocks
+        self.exchange.check(self.block, self.seed_value, whole=ends)
         orders = sum(len(action.orders.account) for action in actions)
         self.recorder.record(orders, fills, cascade, premium)
 

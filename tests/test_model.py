@@ -66,9 +66,9 @@ def test_a_block_runs_its_phases_in_the_published_order(
 
 
 def noting(done: list[str], name: str, method: Any) -> Any:
-    def noted(*arguments: Any) -> Any:
+    def noted(*arguments: Any, **options: Any) -> Any:
         done.append(name)
-        return method(*arguments)
+        return method(*arguments, **options)
 
     return noted
 

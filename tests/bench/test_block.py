@@ -52,6 +52,10 @@ def test_cost_of_a_block_at_a_million_accounts_over_ten_thousand(
                 f"\n{kind} block, {name}: {small:5.2f} ms at {FEW:,} accounts, {large:5.2f} ms at {MANY:,}: "
                 f"{statistics.median(ratios):.2f} times [{ratios[0]:.2f} to {ratios[-1]:.2f}]"
             )
+    orders = [model.recorder.blocks["orders"][WARM : model.block].mean() for model in (few, many)]
     for model in (few, many):
         model.exchange.check(model.block, 1, whole=True)
         model.close()
+
+    assert few.block == many.block == WARM + ROUNDS * BLOCKS
+    assert (orders[1] < 1.2 * orders[0]) == (kind == "quiet")

@@ -66,7 +66,11 @@ def test_account_steps(
     request: pytest.FixtureRequest,
 ) -> None:
     blocks = (MESA_BLOCKS if name == MESA else BLOCKS)[accounts]
-    benchmark.pedantic(engines[accounts, sigma, name].run, args=(blocks,))
+    engine = engines[accounts, sigma, name]
+    before = engine.block
+    benchmark.pedantic(engine.run, args=(blocks,))
+
+    assert engine.block == before + blocks
     if benchmark.stats:
         steps = accounts * blocks / benchmark.stats.stats.median
         benchmark.extra_info["account_steps_per_second"] = steps
