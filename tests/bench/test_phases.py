@@ -65,10 +65,10 @@ class Stopwatch:
         """The same act, its time added to a phase."""
 
         @wraps(act)
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
             start = perf_counter()
             try:
-                return act(*arguments)
+                return act(*arguments, **options)
             finally:
                 self.seconds[phase] += perf_counter() - start
 
