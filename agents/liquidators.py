@@ -24,6 +24,9 @@ from protocol.arithmetic import PPM
 from protocol.book import Floats, Ints, Mask
 from protocol.liquidations.keepers import Offers
 from protocol.orders import POST_ONLY, Orders, join, orders
+from protocol.radii import ROUNDING, sensitivities
+from protocol.sentry import SCANNED
+from protocol.watch import Watch
 
 FARTHEST = 0.99
 DEAREST = 1e6
@@ -91,6 +94,7 @@ class Liquidators(Role):
         self.capital = np.zeros(len(accounts))
         self.renewed = np.full(len(accounts), -np.inf)
         self.reference = np.ones((markets, len(accounts)))
+        self.margins: Watch | None = None
 
     def endow(self, open_interest: float, price: Ints) -> Endowment:
         """Capital [micro-USD], no positions."""
@@ -155,12 +159,25 @@ class Liquidators(Role):
 
         Accounts are on a public chain; each is taken to hold what it holds in one market.
         """
-        equity, _, maintenance = view.risk
-        notional = np.abs(view.book.size) * view.outside[:, None]
-        near = (maintenance > 0) & (equity - maintenance < self.settings.reach * notional.sum(axis=0))
-        near[self.accounts] = False
-        size = view.book.size * near * view.outside[:, None]
+        account = self._endangered(view)
+        equity, _, maintenance = view.risk_of(account)
+        size = view.book.size[:, account] * view.outside[:, None]
+        near = (maintenance > 0) & (equity - maintenance < self.settings.reach * np.abs(size).sum(axis=0))
+        size = size[:, near & ~np.isin(account, self.accounts)]
         return np.stack([np.maximum(size, 0).sum(axis=1), np.maximum(-size, 0).sum(axis=1)])
+
+    def _endangered(self, view: View) -> Ints:
+        """Accounts, ascending, among them all whom a loss of `reach` at outside prices would liquidate."""
+        book = view.book
+        if len(book.cash) <= SCANNED:
+            return np.arange(len(book.cash))
+        if self.margins is None:
+            self.margins = Watch(0, len(book.cash), len(book.mark))
+        due = self.margins.due(book, view.parameters)
+        equity, _, maintenance = view.risk_of(due)
+        slack = (equity - maintenance).astype(np.float64)
+        self.margins.place(due, slack, sensitivities(book, view.parameters, due, 1.0))
+        return self.margins.within(ROUNDING * self.settings.reach * float((view.outside / book.mark).max()))
 
     def _restless(self, view: View) -> Mask:
         """Who has a reason to pay for a transaction: old orders, a moved price, or a position to close."""

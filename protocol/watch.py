@@ -5,6 +5,8 @@ import numpy as np
 from protocol.book import SHARED_ACCOUNTS, Book, Floats, Ints
 from protocol.parameters import RiskParameters
 from protocol.radii import (
+    LEVELS,
+    MARK,
     UNKNOWN,
     anchor_levels,
     forget,
@@ -95,6 +97,16 @@ class Watch:
         """
         word, total = strained(self.radii, prices)
         return word, total
+
+    def within(self, move: float) -> Ints:
+        """Accounts whose answer may be another one if marks move by up to `move` [1], ascending, (k,)."""
+        word = 0
+        for factor in (1.0 - move, 1.0 + move):
+            prices = self.now.copy()
+            prices[MARK] *= factor
+            word |= self.exposed(prices)[0]
+        total = sum(int(self.radii.members[level]) for level in range(LEVELS) if word >> level & 1)
+        return self.peek(word, total)
 
     def peek(self, word: int, total: int) -> Ints:
         """The accounts in some levels, ascending, (total,); nobody has to be given back."""

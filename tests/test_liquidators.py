@@ -1,15 +1,17 @@
 """Liquidators: resting orders far away, renewed by those who get into the block, and exits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from small import calm, give, opened, set_equity, sight
+from small import calm, crash, give, opened, set_equity, sight
 
+from agents import liquidators as module
 from agents.role import Actions
 from protocol.arithmetic import MICRO, PPM
 from protocol.orders import POST_ONLY
 from sim.model import Model
+from sim.scenario import Scenario
 
 BITCOIN = 0
 NEVER = 1e12
@@ -230,6 +232,33 @@ def test_hunters_cover_when_the_prey_is_gone_or_the_time_is_up() -> None:
 
     assert hunting == [-1.0, 0.0]
     assert tired == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("world", "reach"), [(crash, 0.01), (calm, 0.04)])
+def test_prey_is_who_a_look_at_everybody_finds(
+    world: Callable[..., Scenario], reach: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Followed by radius, block after block; in the calm both sides are near, in the crash longs are."""
+    monkeypatch.setattr(module, "SCANNED", 0)
+    looked_at, found = 0, np.zeros(2)
+    chosen = f"agents.liquidators={{predation: 0.5, reach: {reach}}}"
+    with opened(world("agents.retail.accounts=1500", chosen)) as model:
+        liquidators = model.people.liquidators
+        for _ in range(90):
+            model.step()
+            view = sight(model)
+            equity, _, maintenance = view.risk
+            size = view.book.size * view.outside[:, None]
+            near = (maintenance > 0) & (equity - maintenance < reach * np.abs(size).sum(axis=0))
+            near[liquidators.accounts] = False
+            expected = [np.maximum(side * size[:, near], 0).sum(axis=1) for side in (1, -1)]
+
+            np.testing.assert_allclose(liquidators._prey(view), expected, rtol=1e-12)
+            looked_at += len(liquidators._endangered(view))
+            found += np.sum(expected, axis=1) > 0
+
+    assert (found > 20).sum() == (1 if world is crash else 2)
+    assert looked_at < 90 * len(view.book.cash) / 3
 
 
 def test_nobody_hunts_where_nobody_is_near() -> None:
