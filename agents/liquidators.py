@@ -25,7 +25,6 @@ from protocol.book import Floats, Ints, Mask
 from protocol.liquidations.keepers import Offers
 from protocol.orders import POST_ONLY, Orders, join, orders
 from protocol.radii import ROUNDING, sensitivities
-from protocol.sentry import SCANNED
 from protocol.watch import Watch
 
 FARTHEST = 0.99
@@ -169,8 +168,6 @@ class Liquidators(Role):
     def _endangered(self, view: View) -> Ints:
         """Accounts, ascending, among them all whom a loss of `reach` at outside prices would liquidate."""
         book = view.book
-        if len(book.cash) <= SCANNED:
-            return np.arange(len(book.cash))
         if self.margins is None:
             self.margins = Watch(0, len(book.cash), len(book.mark))
         due = self.margins.due(book, view.parameters)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from small import calm, crash, give, opened, set_equity, sight
 
-from agents import liquidators as module
 from agents.role import Actions
 from protocol.arithmetic import MICRO, PPM
 from protocol.orders import POST_ONLY
@@ -235,11 +234,8 @@ def test_hunters_cover_when_the_prey_is_gone_or_the_time_is_up() -> None:
 
 
 @pytest.mark.parametrize(("world", "reach"), [(crash, 0.01), (calm, 0.04)])
-def test_prey_is_who_a_look_at_everybody_finds(
-    world: Callable[..., Scenario], reach: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prey_is_who_a_look_at_everybody_finds(world: Callable[..., Scenario], reach: float) -> None:
     """Followed by radius, block after block; in the calm both sides are near, in the crash longs are."""
-    monkeypatch.setattr(module, "SCANNED", 0)
     looked_at, found = 0, np.zeros(2)
     chosen = f"agents.liquidators={{predation: 0.5, reach: {reach}}}"
     with opened(world("agents.retail.accounts=1500", chosen)) as model:
