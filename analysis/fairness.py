@@ -88,10 +88,9 @@ def _closed_shares(run: Run) -> pd.DataFrame:
     """Share of each market in what was closed of an account by force, else in what was tried."""
     orders = run.liquidations
     keys, columns = ["account", "market"], ["account", "market", "notional_usd"]
-    tried = orders[keys].assign(notional_usd=orders["size"].abs() * orders["oracle"])
-    closed = pd.concat([orders[columns], run.deleverages[columns]])
-    closed = closed[closed["notional_usd"] > 0]
-    others = tried[~tried["account"].isin(closed["account"])]
+    closed = pd.concat([rows.loc[rows["notional_usd"] > 0, columns] for rows in (orders, run.deleverages)])
+    tried = orders[~orders["account"].isin(closed["account"])]
+    others = tried[keys].assign(notional_usd=tried["size"].abs() * tried["oracle"])
     sums = pd.concat([closed, others]).groupby(keys)["notional_usd"].sum()
     shares = sums / sums.groupby("account").transform("sum")
     return shares.rename("share").reset_index()

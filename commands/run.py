@@ -142,8 +142,8 @@ def _deliver(result: "Result", folder: Path, quiet: bool) -> None:
     from analysis.summary import summary_table
     from sim.store import write_run
 
-    write_run(result, folder)
     gc.collect()
+    write_run(result, folder)
     report = write_report(folder)
     if quiet:
         typer.echo(str(folder))

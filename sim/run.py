@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import pandas as pd
 
@@ -41,8 +42,6 @@ class Result:
         On the venue, its own included.
     tables : mapping of str to DataFrame
         As they are written to the run folder. Those of a large run lie on disk, and are read at each access.
-    summary : mapping of str to float
-        Metrics; None where one has no meaning in this run.
     transcript : str
         Hash of all events and of the final state.
     """
@@ -51,8 +50,15 @@ class Result:
     seed: int
     accounts: int
     tables: Mapping[str, pd.DataFrame]
-    summary: Mapping[str, float | None]
     transcript: str
+
+    @cached_property
+    def summary(self) -> Mapping[str, float | None]:
+        """Metrics; None where one has no meaning in this run.
+
+        They are worked out when first asked for, by when the model of a large run may have been let go.
+        """
+        return summarise(self.tables, tuple(self.scenario.protocol.markets), self.scenario.clock.block)
 
 
 def run(scenario: Scenario, seed: int, progress: Callable[[Progress], None] | None = None) -> Result:
@@ -100,5 +106,4 @@ def finished(model: Model) -> Result:
     made, accounts = Tables(model.recorder), len(model.exchange.book.cash)
     large = accounts > MANY or any(log.spilled for log in model.recorder.events.values())
     tables = StoredTables(made.parts()) if large else made.all()
-    summary = summarise(tables, model.units.names, model.seconds)
-    return Result(model.scenario, model.seed_value, accounts, tables, summary, model.recorder.transcript())
+    return Result(model.scenario, model.seed_value, accounts, tables, model.recorder.transcript())

@@ -31,6 +31,9 @@ class StoredTables(Mapping[str, pd.DataFrame]):
             raise KeyError(name)
         return pd.read_parquet(self.folder / f"{name}.parquet")
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 

@@ -96,6 +96,7 @@ def execute(task: Task, time_limit: float | None = None) -> Row:
     try:
         scenario = Scenario.model_validate_json(task.scenario)
         result = run(scenario, task.seed, _watch(start, time_limit))
+        metrics = result.summary
     except Exception as error:  # noqa: BLE001 - a failed run is a row, never a hole
         status: Status = "timeout" if isinstance(error, TimeLimitError) else "failed"
         told = f"{type(error).__name__}: {error}"
@@ -106,7 +107,7 @@ def execute(task: Task, time_limit: float | None = None) -> Row:
         task.seed,
         "done",
         transcript=result.transcript,
-        metrics=result.summary,
+        metrics=metrics,
         seconds=perf_counter() - start,
         worker=worker,
     )
