@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim.sweeps.results import SweepResults, load_sweep
@@ -101,8 +102,9 @@ def load_run(folder: str | Path) -> Run:
 
 
 def _frame(file: Path) -> pd.DataFrame:
-    """A table, each of its columns let go of as soon as it is converted."""
+    """A table; each column is let go of as soon as it is converted, then what reading took."""
     frame: pd.DataFrame = pq.read_table(file).to_pandas(split_blocks=True, self_destruct=True)
+    pa.default_memory_pool().release_unused()
     return frame
 
 
