@@ -45,6 +45,7 @@ def test_a_chain_in_a_scenario_without_one_is_no_part_of_the_record() -> None:
     assert "base_fee" not in run(crash(), 3).tables["blocks"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dear_gas_starves_arbitrage_so_that_gaps_last_longer() -> None:
     spike = "{at: 0s, kind: gas_spike, factor: 8, duration: 5h}"
@@ -54,6 +55,7 @@ def test_dear_gas_starves_arbitrage_so_that_gaps_last_longer() -> None:
     assert np.abs(dear).mean() > 1.8 * np.abs(cheap).mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("tolerance", "delayed"), [(2.0, True), (1000.0, False)])
 def test_dear_gas_keeps_keepers_away_who_would_not_pay_it(tolerance: float, delayed: bool) -> None:
     keepers = f"agents.liquidators.gas_tolerance={tolerance}"

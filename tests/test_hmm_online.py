@@ -59,6 +59,7 @@ def test_with_equal_weights_its_statistics_are_those_of_the_smoother(degrees: fl
     np.testing.assert_allclose((now.pairs @ now.probability).sum(axis=0), smoothed.mean(axis=0), rtol=1e-10)
 
 
+@pytest.mark.long
 def test_it_follows_a_world_that_became_wilder() -> None:
     truth = planted(2)
     later, _ = drawn(truth._replace(scale=2.25 * truth.scale), 6000, "wilder")

@@ -250,7 +250,7 @@ def test_a_calm_day_looks_like_one() -> None:
     assert 0.7 < interest.iloc[-1] / interest.iloc[0] < 1.4
 
 
-@pytest.mark.parametrize("preset", names("preset"))
+@pytest.mark.parametrize("preset", others_long(names("preset")))
 @pytest.mark.parametrize("seed", others_long([1, 2]))
 def test_a_deeper_shock_never_leaves_less_bad_debt(seed: int, preset: str) -> None:
     debts = []

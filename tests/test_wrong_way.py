@@ -68,6 +68,7 @@ def closed(share: float, markets: tuple[str, ...], *overrides: str, seed: int = 
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("overrides", [(), path(FALLING)], ids=["march 2020", "by thirty per cent"])
 def test_more_longs_fail_with_collateral_in_what_falls(overrides: tuple[str, ...]) -> None:
     cash, asset = (closed(share, ("BTC", "ETH"), *overrides) for share in (0, 0.5))
@@ -77,6 +78,7 @@ def test_more_longs_fail_with_collateral_in_what_falls(overrides: tuple[str, ...
     assert asset["shorts"] == cash["shorts"] == 0
 
 
+@pytest.mark.long
 def test_nobody_more_fails_with_collateral_in_what_stands() -> None:
     """Bitcoin falls and ether does not; only ether is taken."""
     cash, asset = (closed(share, ("ETH",), *path(ETHER_STANDS)) for share in (0, 0.5))
@@ -86,6 +88,7 @@ def test_nobody_more_fails_with_collateral_in_what_stands() -> None:
     assert asset | {"brought": 0.0} == cash
 
 
+@pytest.mark.long
 def test_nobody_more_fails_with_collateral_in_what_rises() -> None:
     """Shorts fail, and those whose collateral rises against their position do so later or not at all."""
     cash, asset = (closed(share, ("BTC", "ETH"), *path(RISING)) for share in (0, 0.5))
