@@ -259,6 +259,20 @@ def test_an_event_must_cover_the_run() -> None:
     assert "levels of BTC must cover 2021-05-19T00:00:00Z to 2021-05-20T01:00:00Z, got" in str(problems[0])
 
 
+def test_black_thursday_goes_on_for_a_week_that_begins_with_the_same_two_days() -> None:
+    start = datetime(2020, 3, 12, tzinfo=UTC)
+    settings = Waypoints(
+        kind="waypoints", event="black_thursday_2020", volatility={"BTC": 1.2, "ETH": 1.4}, correlation=0.9
+    )
+    days, week = (
+        fundamental_paths(settings, clock(1440 * days, start=start), ["BTC", "ETH"], 7).price
+        for days in (2, 7)
+    )
+
+    np.testing.assert_array_equal(week[: len(days)], days)
+    assert week[-1].tolist() == [5390, 118]
+
+
 def test_five_minute_candles_of_a_crash_keep_their_extremes(market_data: Path) -> None:
     path = market_data / "btc_usdt_spot_5m_binance_2020-12_2021-07.parquet"
     settings = Replay(kind="replay", path=str(path))

@@ -8,7 +8,7 @@ import pytest
 from small import calm, crash, equity, give, opened, set_equity, sight
 
 from agents.retail import Retail
-from agents.role import DEPOSIT, WITHDRAW
+from agents.role import DEPOSIT, WITHDRAW, hedge_toward
 from protocol.arithmetic import MICRO, PPM
 from sim.model import Model
 from sim.presets import preset_names
@@ -403,6 +403,24 @@ def test_carriers_leave_when_they_have_to_pay(funding: float, leave: bool) -> No
 
     assert (actions.orders.size[carries] > 0).all()
     assert carries.any() == leave
+
+
+def test_carriers_who_are_asked_are_all_who_have_something_to_hedge() -> None:
+    """Block after block of a crash that also closes positions of theirs."""
+    hedged = 0
+    with opened(crash(CARRIERS, "agents.retail.accounts=1500")) as model:
+        retail = model.people.retail
+        for _ in range(90):
+            model.step()
+            view = sight(model)
+            target = -view.book.size[:, retail.carriers].astype(float)
+            expected = hedge_toward(view, retail.carriers, target, 1.0, np.zeros((1, 1)))
+            found = retail._hedge(view)
+
+            assert sorted(zip(*found, strict=True)) == sorted(zip(*expected, strict=True))
+            hedged += len(found.account)
+
+    assert hedged > 20
 
 
 def test_carriers_hold_the_opposite_outside() -> None:
